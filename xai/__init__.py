@@ -1,0 +1,1 @@
+"""LesionLens: from feature maps to understanding."""
