@@ -1,0 +1,1 @@
+"""Data sets: manifests, splits that keep patients and duplicates together, phantoms."""

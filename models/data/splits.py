@@ -1,0 +1,213 @@
+"""Splits of a manifest into train, validation and test that keep patients and duplicates together.
+
+A stored split is JSON: id, seed, the manifest's name and digest, the fractions, and each part's case ids.
+One split a pack (`models/data/splits/<pack>.json`): every run on it can be compared on the same test cases.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.data.manifest import Case, Manifest
+from models.errors import BadInput
+
+PARTS = ("train", "validation", "test")
+FRACTIONS = (0.70, 0.15, 0.15)
+STORED = Path(__file__).with_name("splits")
+# Names that manifests give the parts.
+_SPELLINGS = {
+    "train": "train", "training": "train",
+    "validation": "validation", "val": "validation", "valid": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which part each case belongs to; a case in no part was left out (contradictory, or without a label).
+
+    `seed` is None for a split that the manifest itself gives.
+    """
+
+    id: str
+    seed: int | None
+    manifest: str
+    manifest_digest: str
+    fractions: tuple[float, float, float]
+    parts: Mapping[str, str] = field(repr=False)
+
+    def ids(self, part: str) -> tuple[str, ...]:
+        """The case ids of "train", "validation" or "test", sorted."""
+        return tuple(sorted(case_id for case_id, name in self.parts.items() if name == part))
+
+    def cases(self, manifest: Manifest, part: str) -> tuple[Case, ...]:
+        """The manifest's cases of one part, in the manifest's order."""
+        return tuple(case for case in manifest.cases if self.parts.get(case.case_id) == part)
+
+    def counts(self, manifest: Manifest) -> dict[str, dict[str, int]]:
+        """{part: {label: number of cases}}."""
+        labels = {part: Counter(case.label for case in self.cases(manifest, part)) for part in PARTS}
+        return {part: dict(sorted(counted.items())) for part, counted in labels.items()}
+
+    def leaks(self, manifest: Manifest) -> tuple[str, ...]:
+        """Groups (patient or duplicates) with cases in more than one part.
+
+        None in a split made here; a manifest's own split may have some.
+        """
+        seen: dict[str, set[str]] = defaultdict(set)
+        for case in manifest.cases:
+            if case.case_id in self.parts:
+                seen[case.group].add(self.parts[case.case_id])
+        return tuple(sorted(group for group, parts in seen.items() if len(parts) > 1))
+
+
+def make_split(manifest: Manifest, seed: int = 1, fractions: tuple[float, float, float] = FRACTIONS) -> Split:
+    """Split by group, with each label in every part by the fractions as nearly as the groups allow.
+
+    Groups are placed whole, large before small and in an order drawn from the seed and their names (the order
+    of the rows has no say), each into the part where it lowers the chi-square distance between the parts'
+    label counts and their targets the most: the greedy idea of iterative stratification (Sechidis, Tsoumakas
+    and Vlahavas 2011, ECML PKDD) for groups. Contradictory and unlabelled cases are left out.
+    Raises BadInput when the fractions are not three positive shares of one, or there are under three groups.
+    """
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise BadInput(
+            f"The fractions {fractions} are not three shares of 1: give 0.7, 0.15, 0.15 or such."
+        )
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in manifest.cases:
+        if case.label and not case.contradictory:
+            groups[case.group].append(case)
+    if len(groups) < len(PARTS):
+        raise BadInput(
+            f"The manifest {manifest.path.name} has {len(groups)} independent groups of labelled cases: "
+            "a split into train, validation and test needs at least 3."
+        )
+    counts = {name: Counter(case.label for case in cases) for name, cases in groups.items()}
+    placed = _place(counts, seed, fractions)
+    parts = {case.case_id: placed[case.group] for cases in groups.values() for case in cases}
+    return Split(
+        id=f"{manifest.name}-seed{seed}-{manifest.digest[:8]}",
+        seed=seed,
+        manifest=manifest.name,
+        manifest_digest=manifest.digest,
+        fractions=tuple(fractions),
+        parts=dict(sorted(parts.items())),
+    )
+
+
+def split_for(manifest: Manifest, seed: int = 1) -> Split:
+    """The split to use: the manifest's own column where every usable case has it, else the stored one of the
+    same digest and seed, else one made now (not stored)."""
+    return _own_split(manifest) or stored_split(manifest, seed) or make_split(manifest, seed)
+
+
+def stored_split(manifest: Manifest, seed: int = 1) -> Split | None:
+    """The split shipped for exactly this manifest (by digest) and seed, or None."""
+    for path in sorted(STORED.glob("*.json")):
+        split = load_split(path)
+        if split.manifest_digest == manifest.digest and split.seed == seed:
+            return split
+    return None
+
+
+def save_split(split: Split, path: str | Path) -> None:
+    """Write a split as JSON: whole or not at all."""
+    path = Path(path)
+    document = {
+        "id": split.id,
+        "seed": split.seed,
+        "manifest": split.manifest,
+        "manifest_digest": split.manifest_digest,
+        "fractions": list(split.fractions),
+        "parts": {part: list(split.ids(part)) for part in PARTS},
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(document, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def load_split(path: str | Path) -> Split:
+    """Read a stored split. Raises BadInput when it is absent, not a split, or puts a case into two parts."""
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        listed = [(case_id, part) for part in PARTS for case_id in document["parts"][part]]
+        split = Split(
+            id=document["id"],
+            seed=document["seed"],
+            manifest=document["manifest"],
+            manifest_digest=document["manifest_digest"],
+            fractions=tuple(document["fractions"]),
+            parts=dict(sorted(listed)),
+        )
+    except FileNotFoundError:
+        raise BadInput(f"There is no split at {path}: give the path of a stored split.") from None
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path} is not a stored split: make it again from its manifest.") from None
+    if len(split.parts) != len(listed):
+        raise BadInput(f"The split {path} lists a case in two parts: make it again from its manifest.")
+    return split
+
+
+def _own_split(manifest: Manifest) -> Split | None:
+    usable = [case for case in manifest.cases if case.label and not case.contradictory]
+    parts = {case.case_id: _SPELLINGS.get((case.split or "").casefold(), "") for case in usable}
+    if not parts or not all(parts.values()):
+        return None
+    shares = Counter(parts.values())
+    return Split(
+        id=f"{manifest.name}-own-{manifest.digest[:8]}",
+        seed=None,
+        manifest=manifest.name,
+        manifest_digest=manifest.digest,
+        fractions=tuple(shares[part] / len(parts) for part in PARTS),
+        parts=dict(sorted(parts.items())),
+    )
+
+
+def _place(
+    groups: Mapping[str, Counter[str]], seed: int, fractions: tuple[float, float, float]
+) -> dict[str, str]:
+    """{group: part} for groups given as label counts."""
+    targets = _targets(groups, fractions)
+    counts = {part: Counter() for part in PARTS}
+
+    def gain(group: Counter[str], part: str) -> float:
+        """Change of sum((count - target)^2 / target) when the group joins the part."""
+        have, want = counts[part], targets[part]
+        return sum(n * (2 * (have[label] - want[label]) + n) / want[label] for label, n in group.items())
+
+    def order(name: str) -> tuple[int, str]:
+        # Sizes within a factor of two count as equal: the seed has a say among unequal patients too.
+        return -groups[name].total().bit_length(), hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+    placed = {}
+    for name in sorted(groups, key=order):
+        placed[name] = min(PARTS, key=lambda part: gain(groups[name], part))
+        counts[placed[name]].update(groups[name])
+    return placed
+
+
+def _targets(
+    groups: Mapping[str, Counter[str]], fractions: tuple[float, float, float]
+) -> dict[str, dict[str, float]]:
+    """Cases wanted of each label in each part: at least one, where three groups or more have the label."""
+    totals: Counter[str] = Counter()
+    holders: Counter[str] = Counter()
+    for group in groups.values():
+        totals.update(group)
+        holders.update(group.keys())
+    targets: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+    for label, total in totals.items():
+        wanted = [fraction * total for fraction in fractions]
+        if holders[label] >= len(PARTS):
+            wanted[1:] = [max(1.0, share) for share in wanted[1:]]
+            wanted[0] = max(1.0, total - sum(wanted[1:]))
+        for part, share in zip(PARTS, wanted, strict=True):
+            targets[part][label] = share
+    return targets
