@@ -1,0 +1,1 @@
+"""Recipes: every choice that shapes a run."""

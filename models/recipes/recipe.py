@@ -1,0 +1,199 @@
+"""A recipe: every choice that shapes a run, in one short TOML file."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.data.augmentation import Augmentation
+from models.errors import BadInput
+
+FOLDER = Path(__file__).parent
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Part):
+    """What the run is trained on and what its labels mean."""
+
+    name: str
+    modality: Literal["ultrasound", "mammography", "histopathology", "mixed"]
+    classes: tuple[str, ...] = Field(min_length=2)
+    positive: str
+    label_map: dict[str, str] = {}
+    licence: str
+    citation: str
+    note: str = ""
+    synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> Data:
+        if self.positive not in self.classes:
+            raise ValueError(f"positive = {self.positive!r} is not one of the classes")
+        if unknown := set(self.label_map.values()) - set(self.classes):
+            raise ValueError(f"label_map leads to {sorted(unknown)}, which are not classes")
+        return self
+
+
+class Input(_Part):
+    """The network's input: pixels, 1 (grey) or 3 (RGB) channels, padded or stretched."""
+
+    height: int = Field(224, ge=32, le=2048)
+    width: int = Field(224, ge=32, le=2048)
+    channels: Literal[1, 3] = 1
+    fit: Literal["pad", "stretch"] = "pad"
+
+
+class NetworkChoice(_Part):
+    """Backbones (one a branch) and the hidden widths of the classifier over their pooled features."""
+
+    backbones: tuple[str, ...] = Field(min_length=1)
+    units: tuple[int, ...] = ()
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class Stage(_Part):
+    """A stretch of training with one rate schedule.
+
+    kind: "fit" (labels alone), "distil" (labels and the teacher's features). side: the square side in pixels
+    the trainee sees, 0 for the network's own input. schedule: "plateau" halves the rate when the validation
+    loss stalls for `stall` epochs; "cosine" decays it to a hundredth. patience: epochs without a lower
+    validation loss before the stage ends, 0 for never. keep: weights handed on.
+    """
+
+    name: str
+    kind: Literal["fit", "distil"] = "fit"
+    epochs: int = Field(ge=1)
+    batch: int = Field(32, ge=1)
+    rate: float = Field(gt=0)
+    side: int = Field(0, ge=0)
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    stall: int = Field(3, ge=1)
+    patience: int = Field(0, ge=0)
+    keep: Literal["best", "last"] = "best"
+
+
+class Augment(_Part):
+    """Bounds of the augmentation (see models.data.augmentation)."""
+
+    flip: bool = False
+    flip_vertical: bool = False
+    quarter_turns: bool = False
+    rotation: float = Field(0.0, ge=0, le=180)
+    zoom: float = Field(0.0, ge=0, lt=1)
+    shift: float = Field(0.0, ge=0, lt=1)
+    brightness: float = Field(0.0, ge=0, lt=1)
+    contrast: float = Field(0.0, ge=0, lt=1)
+    noise: float = Field(0.0, ge=0, lt=1)
+
+    def augmentation(self) -> Augmentation:
+        return Augmentation(**self.model_dump())
+
+
+class Recipe(_Part):
+    """One run's recipe.
+
+    start: backbone -> "none", "imagenet", "file:NAME" or "run:ID". A backbone that starts from a run keeps that
+    run's trunk as it is: only the head is trained, on the trunk's stored features. teacher: the run whose features
+    a "distil" stage hands on. copies: augmented copies of each training image when features are stored.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,60}$")
+    title: str
+    suite: str = "own"
+    seed: int = 1
+    data: Data
+    input: Input = Input()
+    network: NetworkChoice
+    start: dict[str, str] = {}
+    teacher: str = ""
+    copies: int = Field(8, ge=0, le=64)
+    weight_decay: float = Field(0.0, ge=0)
+    class_weights: Literal["balanced", "none"] = "balanced"
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    augment: Augment = Augment()
+    intended_use: str = "Research on the explanation of classifiers. Not a diagnostic device."
+    limits: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if unknown := set(self.start) - set(self.network.backbones):
+            raise ValueError(f"start names {sorted(unknown)}, which are not among the backbones")
+        if any(s.kind == "distil" for s in self.stages) and not self.teacher:
+            raise ValueError("a distil stage needs teacher = RUN")
+        frozen = [name for name in self.network.backbones if self.start.get(name, "").startswith("run:")]
+        if frozen and len(frozen) != len(self.network.backbones):
+            raise ValueError("either every backbone starts from a run (the head is trained) or none does")
+        return self
+
+    @property
+    def trains_head_only(self) -> bool:
+        return self.start.get(self.network.backbones[0], "").startswith("run:")
+
+
+def load_recipe(name: str | Path, changes: tuple[str, ...] = ()) -> tuple[Recipe, str]:
+    """The recipe of that file or shipped name, and its text as trained (changes applied).
+
+    changes: "key=value" or "part.key=value" in TOML notation, as `--set` gives them.
+    Raises BadInput with the first fault in plain words.
+    """
+    path = _find(name)
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise BadInput(f"{path.name} is not a TOML file that can be read: {fault}.") from fault
+    for change in changes:
+        _apply(fields, change)
+    try:
+        recipe = Recipe.model_validate(fields)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise BadInput(f"The recipe {path.name} cannot be used: {place}: {first['msg']}.") from fault
+    text = path.read_text(encoding="utf-8")
+    if changes:
+        text += "\n# Changed on the command line:\n" + "".join(f"# --set {change}\n" for change in changes)
+    return recipe, text
+
+
+def recipe_digest(text: str) -> str:
+    """SHA-256 of a recipe's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shipped_recipes() -> list[Path]:
+    """The recipe files of this project, by name."""
+    return sorted(FOLDER.glob("*.toml"))
+
+
+def _find(name: str | Path) -> Path:
+    for path in (Path(name), FOLDER / f"{name}.toml", FOLDER / str(name)):
+        if path.is_file():
+            return path
+    known = ", ".join(p.stem for p in shipped_recipes())
+    raise BadInput(f"There is no recipe {name}; give a TOML file or one of: {known}.")
+
+
+def _apply(fields: dict, change: str) -> None:
+    """Write one `part.key=value` into the parsed TOML; a list takes an index: stages.0.epochs=3."""
+    key, sign, value = change.partition("=")
+    if not sign:
+        raise BadInput(f"--set {change} has no value: write it as key=value, for instance stages.0.epochs=3.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    place: dict | list = fields
+    *parts, last = key.strip().split(".")
+    try:
+        for part in parts:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        place[int(last) if isinstance(place, list) else last] = parsed
+    except (ValueError, IndexError, TypeError, AttributeError) as fault:
+        raise BadInput(f"--set {key}: the recipe has no such place.") from fault
