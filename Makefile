@@ -1,0 +1,42 @@
+# make run        the dashboard on http://localhost:8501 (PORT=9000 make run for another port)
+# make test       lint, import rules and every test but the slow ones
+# make test-full  the slow ones too
+# make bench      speed and memory against their limits
+#
+# The first call makes .venv from the pinned requirements; later calls need no network.
+
+SHELL := /bin/sh
+PORT ?= 8501
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: run test test-full bench environment environment-dev checks clean
+
+run: environment
+	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.headless true \
+		--browser.gatherUsageStats false
+
+test: environment-dev checks
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-full: environment-dev checks
+	@$(BIN)/python -m pytest
+
+bench: environment-dev
+	@$(BIN)/python tests/bench/bench.py
+
+checks:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+environment:
+	@PYTHON="$(PYTHON)" sh .ci/environment $(VENV) requirements.txt
+
+environment-dev:
+	@PYTHON="$(PYTHON)" sh .ci/environment $(VENV) requirements.txt requirements-dev.txt
+
+clean:
+	rm -rf $(VENV)
