@@ -51,7 +51,7 @@ class PooledHead(layers.Layer):
         self.classes, self.positive, self.dropout = classes, positive, dropout
         self._dense = [layers.Dense(width, name=f"dense{i + 1}") for i, width in enumerate((*units, outputs))]
         self._drop = layers.Dropout(dropout)
-        self._margins = margin_matrix(outputs, classes, positive)
+        self.margins = margin_matrix(outputs, classes, positive)
 
     def build(self, shapes: list[tuple[int | None, int]]) -> None:
         self._widths = [shape[-1] for shape in shapes]
@@ -81,7 +81,7 @@ class PooledHead(layers.Layer):
         for dense in self._dense[:-1]:
             x = ops.relu(dense(x))
             masks.append(ops.cast(x > 0, x.dtype))
-        margins = ops.cast(ops.convert_to_tensor(self._margins), features.dtype)
+        margins = ops.cast(ops.convert_to_tensor(self.margins), features.dtype)
         gradient = ops.expand_dims(margins @ ops.transpose(self._dense[-1].kernel), 0)  # [1, C, width]
         for dense, mask in zip(reversed(self._dense[:-1]), reversed(masks), strict=True):
             gradient = (gradient * ops.expand_dims(mask, 1)) @ ops.transpose(dense.kernel)
