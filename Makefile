@@ -15,8 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: run test test-full bench environment environment-dev checks clean
 
 run: environment
-	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.headless true \
-		--browser.gatherUsageStats false
+	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT)
 
 test: environment-dev checks
 	@$(BIN)/python -m pytest -m "not slow"

@@ -1,0 +1,150 @@
+"""What holds for the repository itself: sizes, pins, private data left out, and a README that is true."""
+
+import csv
+import hashlib
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PRIVATE_DATA = ROOT.parent / "shared" / "data"
+MIB = 2**20
+FILE_LIMIT = 95 * MIB
+WEIGHTS_LIMIT = 250 * MIB
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!+]*")
+
+
+@cache
+def _tracked() -> tuple[Path, ...]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return tuple(path for path in paths if path.is_file())
+
+
+def _mib(paths) -> dict[str, float]:
+    return {path.relative_to(ROOT).as_posix(): round(path.stat().st_size / MIB, 1) for path in paths}
+
+
+def test_no_file_is_too_large_to_host():
+    assert not {name: size for name, size in _mib(_tracked()).items() if size > FILE_LIMIT / MIB}
+
+
+def test_the_shipped_weights_stay_small():
+    weights = [
+        path for path in _tracked() if path.suffix in {".onnx", ".keras", ".h5", ".safetensors", ".npz"}
+    ]
+    assert sum(path.stat().st_size for path in weights) <= WEIGHTS_LIMIT, _mib(weights)
+
+
+@pytest.mark.skipif(not PRIVATE_DATA.is_dir(), reason="the private data packs are not beside this checkout")
+def test_no_private_image_is_committed():
+    private = {_sha256(path) for path in PRIVATE_DATA.rglob("*") if path.is_file() and path.stat().st_size}
+    for manifest in PRIVATE_DATA.glob("*/manifest.csv"):
+        with manifest.open(newline="", encoding="utf-8") as rows:
+            private |= {row["sha256"] for row in csv.DictReader(rows) if row.get("sha256")}
+    assert not [path.relative_to(ROOT).as_posix() for path in _tracked() if _sha256(path) in private]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _requirements(name: str) -> list[str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_an_exact_pin(name):
+    lines = _requirements(name)
+    if name == "requirements-dev.txt":
+        assert lines.pop(0) == "-r requirements.txt"
+    assert not [line for line in lines if not PIN.fullmatch(line)]
+
+
+def test_no_package_is_pinned_twice():
+    names = [
+        re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
+        for file in ("requirements.txt", "requirements-dev.txt")
+        for line in _requirements(file)
+        if "==" in line
+    ]
+    assert sorted(names) == sorted(set(names))
+
+
+@cache
+def _shell_lines() -> tuple[tuple[str, ...], ...]:
+    """Every command of the documents' ```sh blocks, as words; comments and continuations resolved."""
+    commands = []
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                if words := shlex.split(line, comments=True):
+                    commands.append(tuple(words))
+    return tuple(commands)
+
+
+def test_the_readme_shows_the_two_commands_first():
+    first_screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:40])
+    assert "make run" in first_screen
+    assert "make test" in first_screen
+    assert "research use" in first_screen.lower()
+
+
+def test_make_targets_in_the_documents_exist():
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+    named = {
+        word
+        for words in _shell_lines()
+        if "make" in words
+        for word in words[words.index("make") + 1 :]
+        if "=" not in word
+    }
+    assert named
+    assert named <= targets
+
+
+@cache
+def _help(module: str, subcommand: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, subcommand, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"python -m {module} {subcommand}: {done.stderr}"
+    return done.stdout
+
+
+def test_program_commands_in_the_documents_exist():
+    """The subcommand is there and knows every option the document gives it."""
+    programs = [words[words.index("-m") + 1 :] for words in _shell_lines() if "-m" in words]
+    programs = [words for words in programs if words[0] in {"models", "xai"}]
+    assert programs
+    unknown = [
+        f"python -m {module} {subcommand} {word}"
+        for module, subcommand, *rest in programs
+        for word in rest
+        if word.startswith("--") and word not in _help(module, subcommand)
+    ]
+    assert not unknown
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_local_links_lead_somewhere(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [target for target in targets if target and "://" not in target]
+    assert not [target for target in local if not (ROOT / target).exists()]
