@@ -74,13 +74,9 @@ def read_manifest(path: str | Path) -> Manifest:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise BadInput(
-            f"There is no manifest at {path}: give a CSV with columns file and label."
-        ) from None
+        raise BadInput(f"There is no manifest at {path}: give a CSV with columns file and label.") from None
     except OSError as error:
-        raise BadInput(
-            f"The manifest {path} cannot be read ({error.strerror}): check the path."
-        ) from None
+        raise BadInput(f"The manifest {path} cannot be read ({error.strerror}): check the path.") from None
     rows = _rows(data, path.name)
     ids = _case_ids(rows, path.name)
     groups = _groups(rows, ids)
@@ -125,9 +121,7 @@ def parse_label_map(pairs: Iterable[str], classes: Sequence[str]) -> dict[str, s
     for pair in pairs:
         label, equals, name = (part.strip() for part in pair.rpartition("="))
         if not (equals and label and name):
-            raise BadInput(
-                f"--map {pair!r} is not understood: write it as benign={classes[0]}."
-            )
+            raise BadInput(f"--map {pair!r} is not understood: write it as benign={classes[0]}.")
         if name not in classes:
             raise BadInput(f"--map {pair!r} names no class of the run: choose one of {', '.join(classes)}.")
         mapping[label] = name
@@ -154,9 +148,7 @@ def _rows(data: bytes, name: str) -> list[_Row]:
     except UnicodeDecodeError:
         raise BadInput(f"The manifest {name} is not UTF-8 text: save it as a CSV in UTF-8.") from None
     except csv.Error as error:
-        raise BadInput(
-            f"The manifest {name} is not a valid CSV ({error}): save it as CSV again."
-        ) from None
+        raise BadInput(f"The manifest {name} is not a valid CSV ({error}): save it as CSV again.") from None
     header = [column.strip() for column in records[0]] if records else []
     for column in ("file", "label"):
         if column not in header:

@@ -75,9 +75,7 @@ def make_split(manifest: Manifest, seed: int = 1, fractions: tuple[float, float,
     Raises BadInput when the fractions are not three positive shares of one, or there are under three groups.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise BadInput(
-            f"The fractions {fractions} are not three shares of 1: give 0.7, 0.15, 0.15 or such."
-        )
+        raise BadInput(f"The fractions {fractions} are not three shares of 1: give 0.7, 0.15, 0.15 or such.")
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in manifest.cases:
         if case.label and not case.contradictory:

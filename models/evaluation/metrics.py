@@ -1,0 +1,216 @@
+"""Predictions to metrics, each with its 95 % interval.
+
+With two classes the metrics speak of the positive class. With more, auc, sensitivity, specificity, ppv and
+npv are one-against-rest means over the classes that have cases, f1 the mean over the classes that have cases
+or are called, and brier is the sum over classes (0..2). `ece` has ten bins of equal width: over the positive
+class's probability or, with more classes, over that of the called one (Guo et al. 2017, ICML).
+
+Intervals: Wilson's score interval for what is a share of cases (accuracy; with two classes also sensitivity,
+specificity, ppv and npv), with the effective number of independent cases where there are groups; for the rest
+the 2.5th and 97.5th percentile of a stratified bootstrap that draws whole groups. Where no case is wrong,
+resampling would promise certainty: there the low end comes from score intervals too. The ece of a few cases
+lies above that of many, and so do its resamples: read its interval as a bound from above.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.errors import BadInput
+from models.evaluation.counting import Counted, matrix_metrics
+from models.evaluation.intervals import (
+    effective_n,
+    group_index,
+    percentile_interval,
+    perfect_auc_low,
+    resampled_weights,
+    wilson,
+)
+from models.evaluation.predictions import check_probabilities
+
+# The order in which they are shown.
+METRICS = (
+    "auc",
+    "accuracy",
+    "balanced_accuracy",
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "npv",
+    "f1",
+    "kappa",
+    "mcc",
+    "brier",
+    "ece",
+)
+Metric = dict[str, float | int | str | None]
+
+
+def evaluate(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    classes: Sequence[str],
+    positive: str | None = None,
+    threshold: float = 0.5,
+    groups: Sequence[str] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """{metric: {"value", "low", "high", "n"}} for every name in METRICS.
+
+    labels int [n] as indices into `classes`; probabilities [n, C], rows adding to 1. With two classes a case
+    is called `positive` (by default the second class) where its probability is at least `threshold`; with
+    more, the most probable class is called. `groups` [n] names each case's patient or duplicate group. `n` is
+    the number of cases that the value is over: positives for sensitivity, called positives for ppv, and so
+    on. A metric that cannot be had is {"value": None, "low": None, "high": None, "n": n, "why": sentence}.
+    Raises BadInput for probabilities or labels that are none.
+    """
+    p = check_probabilities(probabilities, len(classes))
+    at = positive_index(classes, positive)
+    called = predicted_classes(p, threshold, at)
+    cases = _Cases(_checked_labels(labels, p), called, group_index(groups, len(p)), tuple(classes), at)
+    if not len(p):
+        return {name: _undefined(name, cases) for name in METRICS}
+    counted = Counted(cases.labels, p, called, at)
+    values = counted(np.ones((1, len(p))))
+    blocks = [counted(weights) for weights in resampled_weights(cases.labels, groups, resamples, seed)]
+    result = {}
+    for name in METRICS:
+        value = float(values[name][0])
+        if np.isnan(value):
+            result[name] = _undefined(name, cases)
+            continue
+        low, high = _interval(name, value, cases, np.concatenate([block[name] for block in blocks]))
+        result[name] = {"value": value, "low": low, "high": high, "n": int(cases.over(name).sum())}
+    return result
+
+
+def predicted_classes(probabilities: np.ndarray, threshold: float = 0.5, positive: int = 1) -> np.ndarray:
+    """The called class of each row of probabilities [n, C], int64 [n].
+
+    Two classes: `positive` where its probability >= threshold, else the other. More: the most probable.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.shape[1] != 2:
+        return probabilities.argmax(axis=1)
+    return np.where(probabilities[:, positive] >= threshold, positive, 1 - positive).astype(np.int64)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> dict[str, list]:
+    """{"classes": [...], "counts": [[...]]}: a row a true class, a column a called one, in the classes'
+    order."""
+    cells = np.asarray(labels, dtype=np.int64) * len(classes) + np.asarray(predicted, dtype=np.int64)
+    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
+    return {"classes": list(classes), "counts": counts.tolist()}
+
+
+def positive_index(classes: Sequence[str], positive: str | None = None) -> int:
+    """Where the positive class stands; the second one unless named. Raises BadInput for a name that is no
+    class."""
+    if positive is None:
+        return 1
+    if positive not in classes:
+        raise BadInput(f"{positive!r} is no class of this run: choose one of {', '.join(classes)}.")
+    return list(classes).index(positive)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """labels, called and groups: int [n]; the positive class's index."""
+
+    labels: np.ndarray
+    called: np.ndarray
+    groups: np.ndarray
+    classes: tuple[str, ...]
+    positive: int
+
+    @property
+    def binary(self) -> bool:
+        return len(self.classes) == 2
+
+    def over(self, name: str) -> np.ndarray:
+        """The cases that a metric is over, bool [n]."""
+        subsets = {
+            "sensitivity": self.labels == self.positive,
+            "specificity": self.labels != self.positive,
+            "ppv": self.called == self.positive,
+            "npv": self.called != self.positive,
+        }
+        return subsets[name] if self.binary and name in subsets else np.ones(len(self.labels), dtype=bool)
+
+    def is_share(self, name: str) -> bool:
+        """Whether a metric is the share of the cases it is over that are called rightly."""
+        return name == "accuracy" or (self.binary and name in ("sensitivity", "specificity", "ppv", "npv"))
+
+    def groups_with(self, chosen: np.ndarray) -> int:
+        return len(np.unique(self.groups[chosen]))
+
+
+def _undefined(name: str, cases: _Cases) -> Metric:
+    why = _why(name, cases)
+    return {"value": None, "low": None, "high": None, "n": int(cases.over(name).sum()), "why": why}
+
+
+def _why(name: str, cases: _Cases) -> str:
+    if not len(cases.labels):
+        return "There are no cases."
+    positive, present = cases.classes[cases.positive], np.unique(cases.labels)
+    if cases.binary:
+        other = cases.classes[1 - cases.positive]
+        whys = {
+            "sensitivity": f"No case is {positive}.",
+            "specificity": f"No case is {other}.",
+            "ppv": f"No case is called {positive}.",
+            "npv": f"No case is called {other}.",
+            "f1": f"No case is {positive} or called so.",
+        }
+        if name in whys:
+            return whys[name]
+    if len(present) == 1:
+        return f"All cases are {cases.classes[present[0]]}."
+    if name == "ppv":
+        never = next(cases.classes[k] for k in present if k not in cases.called)
+        return f"No case is called {never}."
+    return f"All cases are called {cases.classes[cases.called[0]]}."
+
+
+def _interval(name: str, value: float, cases: _Cases, resampled: np.ndarray) -> tuple[float, float]:
+    if cases.is_share(name):
+        chosen = cases.over(name)
+        return wilson(value, effective_n((cases.called == cases.labels)[chosen], cases.groups[chosen]))
+    low, high = percentile_interval(resampled, value)
+    if name == "auc" and value <= 0:
+        high = 1 - _perfect_low(name, cases)
+    if name not in ("brier", "ece") and low >= 1:
+        low = _perfect_low(name, cases)
+    return low, high
+
+
+def _perfect_low(name: str, cases: _Cases) -> float:
+    """The low end for a value of 1, by what the number of groups allows."""
+    is_class = [cases.labels == k for k in range(len(cases.classes))]
+    if name == "auc":
+        ranked = [is_class[cases.positive]] if cases.binary else [own for own in is_class if own.any()]
+        lows = [perfect_auc_low(cases.groups_with(own), cases.groups_with(~own)) for own in ranked]
+        return float(np.mean(lows))
+    matrix = np.zeros((1, len(is_class), len(is_class)))
+    for k, own in enumerate(is_class):
+        if own.any():
+            # Each class's cases right at their share's low end, the wrong ones spread evenly.
+            n, share = own.sum(), wilson(1.0, cases.groups_with(own))[0]
+            matrix[0, k] = n * (1 - share) / (len(is_class) - 1)
+            matrix[0, k, k] = n * share
+    return float(matrix_metrics(matrix, cases.positive if cases.binary else None)[name][0])
+
+
+def _checked_labels(labels: np.ndarray, p: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels, dtype=np.int64).reshape(-1)
+    if len(labels) != len(p):
+        raise BadInput(
+            f"There are {len(labels)} labels for {len(p)} predictions: give each case one of both."
+        )
+    if len(labels) and not (labels.min() >= 0 and labels.max() < p.shape[1]):
+        raise BadInput("Some cases have no label among the classes: leave them out before the evaluation.")
+    return labels
