@@ -1,10 +1,10 @@
 """From a study to a network's input, and from a heatmap back onto the study.
 
 `InputSpec` says what a network expects; `Placement` remembers where the study lies inside that input, so that
-a map of any grid returns onto the native image by one bilinear warp. Training and inference share this module:
-an image that is resized in two ways is an image the network was not trained on.
+a map of any grid returns onto the native image by one bilinear warp. Training and inference share this
+module: an image that is resized in two ways is an image the network was not trained on.
 
-Coordinates are continuous with half-pixel centres everywhere: pixel i covers [i, i + 1), its centre is i + 0.5.
+Coordinates are continuous, with half-pixel centres: pixel i covers [i, i + 1), its centre is i + 0.5.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Placement:
     def fitting(cls, native: tuple[int, int], input: tuple[int, int], fit: Fit = "pad") -> Placement:
         """Place an image of size `native` into `input`: "pad" keeps the aspect ratio, "stretch" fills it.
 
-        The content rectangle lies on whole pixels, since that is what resizing produces, and is centred: of an
-        odd number of padding pixels the spare one goes to the bottom or right. No side falls below one pixel.
+        The content rectangle lies on whole pixels, since that is what resizing produces, and is centred: of
+        an odd number of padding pixels the spare one goes to the bottom or right. No side falls below one.
         """
         native, input = (int(native[0]), int(native[1])), (int(input[0]), int(input[1]))
         if min(*native, *input) < 1:
@@ -118,7 +118,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What an engine takes and the way back: tensor float32 [1, h, w, C] in 0..1 (padding 0), its placement."""
+    """What an engine takes, and the way back: tensor float32 [1, h, w, C] in 0..1 (padding 0), placement."""
 
     tensor: np.ndarray
     placement: Placement
@@ -209,7 +209,7 @@ def _linear_weights(
 
 
 def _blend_rows(cells: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Linear interpolation along the first axis: [cells, n] -> float32 [length, n]; a constant stays exact."""
+    """Linear interpolation along the first axis, [cells, n] -> float32 [length, n]; constants stay exact."""
     before, after, share = weights
     earlier = cells[before]
     blended = cells[after]

@@ -1,0 +1,9 @@
+"""From the bytes of a file to a `Study`; the only room in which image files are decoded."""
+
+from models.study.limits import Limits
+from models.study.mask import mask_for, read_mask
+from models.study.reading import read_study
+from models.study.source import display_name
+from models.study.study import MODALITIES, Study
+
+__all__ = ["MODALITIES", "Limits", "Study", "display_name", "mask_for", "read_mask", "read_study"]
