@@ -1,17 +1,21 @@
 """The run folder: what a training leaves behind and everything else opens."""
 
 from models.runs.folder import Listing, Run, Skipped, find_run, list_runs, load_run, run_roots
+from models.runs.packing import Imported, import_run, pack_run
 from models.runs.schema import RunCard
 from models.runs.writer import write_atomically, write_run
 
 __all__ = [
+    "Imported",
     "Listing",
     "Run",
     "RunCard",
     "Skipped",
     "find_run",
+    "import_run",
     "list_runs",
     "load_run",
+    "pack_run",
     "run_roots",
     "write_atomically",
     "write_run",

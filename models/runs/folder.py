@@ -145,13 +145,13 @@ def find_run(id_or_path: str | Path) -> Run:
     text = str(id_or_path)
     if text and "/" not in text and os.sep not in text and not text.startswith("."):
         for root in run_roots():
-            if (root / text).is_dir():
+            if os.path.isdir(root / text):
                 return _load_named(root / text)
-    if text and Path(text).exists():
+    if text and os.path.exists(text):
         return load_run(Path(text))
     known = ", ".join(run.id for run in list_runs())
     raise BadInput(
-        f"There is no run {text!r}: give the folder of a run or one of the known ids ({known or 'none yet'})."
+        f"There is no run {text[:80]!r}: give the folder of a run or a known id ({known or 'none yet'})."
     )
 
 
@@ -162,8 +162,8 @@ def load_run(folder: str | Path) -> Run:
     or when a trunk is missing or altered.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise BadInput(f"There is no run folder at {folder}: check the path.")
+    if not os.path.isdir(folder):
+        raise BadInput(f"There is no run folder at {str(folder)[:300]}: check the path.")
     content = _card_bytes(folder)
     card = parse_card(content, f"The run folder {folder.name}")
     for name, digest in sorted(card.files.items()):

@@ -19,12 +19,12 @@ RunId = Annotated[
 ]
 Plain = str | int | float | bool | None
 
-_FILE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._+-]*(/[A-Za-z0-9][A-Za-z0-9 ._+-]*)*$")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]*(/[A-Za-z0-9][A-Za-z0-9 ._+-]*)*")
 
 
 def safe_relative_name(name: str) -> bool:
     """True when `name` stays inside the folder it is joined to: relative, no `..`, no hidden part."""
-    return bool(_FILE_NAME.match(name)) and ".." not in PurePosixPath(name).parts and len(name) <= 200
+    return bool(_FILE_NAME.fullmatch(name)) and ".." not in PurePosixPath(name).parts and len(name) <= 200
 
 
 class Part(BaseModel):
@@ -50,8 +50,8 @@ class Head(Part):
 
     units: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths of the hidden layers, input side first; empty for a single linear layer."""
-    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
-    """Share dropped in training, one a hidden layer or none at all."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share dropped in training after each hidden layer."""
 
 
 class Input(Part):
@@ -191,5 +191,3 @@ def _disagreements(card: RunCard):
         yield "two branches have the same name"
     if card.branches and HEAD_FILE not in card.files:
         yield f"branches are described but {HEAD_FILE} is not among the files"
-    if card.head and card.head.dropout and len(card.head.dropout) != len(card.head.units):
-        yield "head.dropout needs one share a hidden layer"

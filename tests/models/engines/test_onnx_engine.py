@@ -239,7 +239,18 @@ def test_the_environment_chooses_when_nobody_else_does(run, monkeypatch):
 
 
 def test_explaining_imports_nothing_heavy(run):
-    heavy = "tensorflow keras torch jax pandas scipy sklearn cv2 onnx streamlit plotly".split()
+    heavy = [
+        "tensorflow",
+        "keras",
+        "torch",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "cv2",
+        "onnx",
+        "streamlit",
+        "plotly",
+    ]
     program = (
         "import sys, numpy as np\n"
         "from models.runs import load_run\n"
