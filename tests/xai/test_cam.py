@@ -1,0 +1,172 @@
+"""Grad-CAM and joint maps, on numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from models.engines import Branch, Explained
+from models.errors import BadInput
+from tests.xai.fakes import grid_map
+from xai.cam import METHODS, check_method, explain_case, grad_cam, joint_map, resample, sum_preserving_weights
+
+CLASSES = ("other", "malignant")
+
+
+def explained(branches, margin, classes=CLASSES):
+    """One case with those branches; margin is the last class's."""
+    margins = np.array([[-margin, margin]], np.float32)
+    half = np.full((1, 2), 0.5)
+    return Explained("tiny", classes, margins[:, 1:], half, margins, tuple(branches), "by hand")
+
+
+def tiny_network():
+    """One branch of two 2x2 channels, pooled, then two hidden ReLU units, then one logit. By hand:
+
+    A0 = 4 0   A1 = 0 2   pooled p = (1, 2)
+         0 0        2 4
+    h0 = relu( 1 p0 + 0.5 p1 + 0) = relu( 1 + 1)     = 2
+    h1 = relu(-1 p0 + 1.0 p1 - 2) = relu(-1 + 2 - 2) = 0, so nothing passes through it
+    logit = 3 h0 + 5 h1 + 0.25 = 6.25
+    d logit / d p = 3 (1, 0.5) = (3, 1.5); a cell's share of the mean is 1/4: channel weights (0.75, 0.375)
+    """
+    activations = np.array([[[4, 0], [0, 2]], [[0, 2], [0, 4]]], np.float32)[None]
+    weights = np.array([[[-0.75, -0.375], [0.75, 0.375]]], np.float32)
+    return explained([Branch("tiny", "tiny_relu", activations, weights)], margin=6.25)
+
+
+def test_grad_cam_by_hand():
+    # 0.75 * 4 = 3; 0.375 * 2 = 0.75 twice; 0.375 * 4 = 1.5. Sum 6 = 3 * 1 + 1.5 * 2.
+    found = grad_cam(tiny_network(), "malignant")
+    np.testing.assert_allclose(found.values, [[3.0, 0.75], [0.75, 1.5]], rtol=0, atol=1e-6)
+    assert found.values.dtype == np.float32
+    assert found.contribution == pytest.approx(6.0, abs=1e-6)
+    assert (found.name, found.layer, found.method, found.grid) == ("tiny", "tiny_relu", "grad-cam", (2, 2))
+
+
+def test_the_network_by_hand_is_the_gradient_of_its_logit():
+    """Guards the arithmetic of tiny_network: moving one cell by 0.01 moves the logit by its channel weight."""
+
+    def logit(activations):
+        p = activations.mean(axis=(0, 1))
+        hidden = np.maximum(np.array([[1, 0.5], [-1, 1]]) @ p + [0, -2], 0)
+        return hidden @ [3, 5] + 0.25
+
+    branch = tiny_network().branches[0]
+    before = branch.activations[0].astype(np.float64)
+    assert logit(before) == pytest.approx(6.25)
+    for channel in range(2):
+        after = before.copy()
+        after[1, 0, channel] += 0.01
+        assert (logit(after) - logit(before)) / 0.01 == pytest.approx(branch.weights[0, 1, channel])
+
+
+def test_the_other_class_has_the_negative_map():
+    found = grad_cam(tiny_network(), "other")
+    np.testing.assert_allclose(found.values, [[-3.0, -0.75], [-0.75, -1.5]], atol=1e-6)
+
+
+def test_contributions_and_rest_make_the_margin():
+    explanation = explain_case(tiny_network(), "malignant")
+    assert explanation.margin == pytest.approx(6.25)
+    assert explanation.rest == pytest.approx(0.25, abs=1e-6)
+    assert sum(m.contribution for m in explanation.maps) + explanation.rest == explanation.margin
+    np.testing.assert_array_equal(explanation.joint.values, explanation.maps[0].values)
+
+
+def test_joint_map_by_hand():
+    """A 1x1 cell of 4 logits gives each of four cells 1; added to the finer branch."""
+    joint = joint_map([grid_map([[4]], "coarse"), grid_map([[1, 2], [-3, 0]], "fine")])
+    np.testing.assert_allclose(joint.values, [[2, 3], [-2, 1]], atol=1e-6)
+    assert joint.contribution == pytest.approx(4.0)
+    assert (joint.name, joint.layer) == ("joint", "coarse_relu + fine_relu")
+
+
+def test_resampling_by_hand():
+    # Centres of four cells in units of two: -0.25 (edge), 0.25, 0.75, 1.25 (edge); columns halved to sum to 1.
+    by_hand = [[0.5, 0], [0.375, 0.125], [0.125, 0.375], [0, 0.5]]
+    np.testing.assert_allclose(sum_preserving_weights(2, 4), by_hand)
+    np.testing.assert_allclose(resample(np.array([[8.0, 0.0]]), 1, 4), [[4, 3, 1, 0]])
+
+
+def test_equal_sizes_are_left_alone():
+    np.testing.assert_array_equal(sum_preserving_weights(7, 7), np.eye(7))
+
+
+def test_an_even_map_stays_even_between_multiples():
+    np.testing.assert_allclose(resample(np.ones((7, 7)), 14, 14), 0.25)
+
+
+grids = st.integers(1, 9)
+
+
+@given(st.data(), grids, grids, st.integers(0, 9), st.integers(0, 9))
+def test_resampling_preserves_the_sum(data, h, w, more_rows, more_columns):
+    values = data.draw(arrays(np.float32, (h, w), elements=st.floats(-100, 100, width=32)))
+    finer = resample(values, h + more_rows, w + more_columns)
+    assert finer.shape == (h + more_rows, w + more_columns)
+    assert finer.sum() == pytest.approx(values.sum(dtype=np.float64), abs=1e-6)
+
+
+@given(st.data(), grids, grids)
+def test_the_joint_map_sums_to_the_contributions(data, coarse, fine):
+    elements = st.floats(-10, 10, width=32)
+    maps = [
+        grid_map(data.draw(arrays(np.float32, (side, side), elements=elements)), f"branch{i}")
+        for i, side in enumerate((coarse, fine))
+    ]
+    joint = joint_map(maps)
+    assert joint.grid == (max(coarse, fine),) * 2
+    assert joint.values.sum(dtype=np.float64) == pytest.approx(sum(m.contribution for m in maps), abs=1e-3)
+    assert joint.contribution == pytest.approx(sum(m.contribution for m in maps))
+
+
+def test_the_finer_grid_is_never_given_up():
+    with pytest.raises(ValueError, match="finer"):
+        sum_preserving_weights(8, 4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_on_a_pooled_head_these_methods_are_one_map(method):
+    first, other = (explain_case(tiny_network(), "malignant", m) for m in ("grad-cam", method))
+    np.testing.assert_array_equal(first.joint.values, other.joint.values)
+    assert other.joint.method == method
+    assert method == "grad-cam" or "same map as Grad-CAM" in METHODS[method]
+
+
+def test_another_method_is_refused_with_what_there_is():
+    with pytest.raises(BadInput, match="score-cam.*grad-cam, hirescam, xgrad-cam"):
+        explain_case(tiny_network(), "malignant", "score-cam")
+    assert check_method(" Grad-CAM ") == "grad-cam"
+
+
+def test_an_unknown_class_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput, match="'benign'.*other, malignant"):
+        explain_case(tiny_network(), "benign")
+
+
+def test_a_layer_goes_by_branch_or_layer_name():
+    one = tiny_network().branches[0]
+    two = Branch("second", "second_out", one.activations * 2, one.weights)
+    both = explained([one, two], margin=18.25)
+    assert grad_cam(both, "malignant", "second").contribution == pytest.approx(12)
+    assert grad_cam(both, "malignant", "tiny_relu").contribution == pytest.approx(6)
+    with pytest.raises(BadInput, match=r"tiny \(tiny_relu\), second \(second_out\)"):
+        grad_cam(both, "malignant", "conv1")
+    with pytest.raises(BadInput, match="Several layers"):
+        grad_cam(both, "malignant")
+
+
+def test_a_batch_is_explained_a_case_at_a_time():
+    branch = tiny_network().branches[0]
+    batch = Branch("b", "l", np.repeat(branch.activations, 2, axis=0), np.repeat(branch.weights, 2, axis=0))
+    with pytest.raises(ValueError, match="a case at a time"):
+        grad_cam(explained([batch], margin=6.25), "malignant")
+
+
+def test_maps_of_two_classes_are_not_added():
+    with pytest.raises(ValueError, match="different classes"):
+        joint_map([grid_map([[1]]), grid_map([[1]], label="other")])
+    with pytest.raises(ValueError, match="at least one"):
+        joint_map([])

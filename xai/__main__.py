@@ -1,0 +1,178 @@
+"""`python -m xai`: heatmaps from the command line. Exit status 0 done, 2 refused or bad input, 1 a fault of
+ours."""
+
+from __future__ import annotations
+
+import time
+
+_IMPORTED = time.monotonic()
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
+
+from models.errors import BadInput  # noqa: E402
+from xai.cam import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
+
+if TYPE_CHECKING:
+    from models.engines import Engine
+    from models.runs import Run
+    from xai.explain import CaseExplanation
+
+EXPLAIN = """\
+Explain what RUN says about each IMAGE: the probability, and a heatmap of one class.
+
+For each image the folder DIR gets the overlay of the joint heatmap (and, of a hybrid, of each
+branch) as PNG and a JSON document with every number. Images are explained one after the other; one
+that cannot be read is told in a sentence on stderr, the others are done and kept, and the exit
+status is then 2."""
+CLASS = "class whose heatmap is made (default: the run's positive class, whatever the verdict)"
+MASK = "image of the lesion's outline, of the image's size; give one an image, in the images' order"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that refuses in one sentence, as every command does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message[:1].upper()}{message[1:].rstrip('.')}: see {self.prog} --help.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `python -m xai`."""
+    top = Parser(prog="python -m xai", description="Where in the image the evidence lies.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    explain = commands.add_parser(
+        "explain",
+        help="probability and heatmap of one class, an image at a time",
+        description=EXPLAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    explain.add_argument("run", metavar="RUN", help="id of a run (python -m models list) or its folder")
+    explain.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="image file")
+    explain.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder for the results")
+    explain.add_argument("--mask", metavar="MASK", action="append", default=[], type=Path, help=MASK)
+    explain.add_argument("--class", metavar="NAME", dest="label", help=CLASS)
+    methods = "; ".join(f"{key}: {name}" for key, name in METHODS.items())
+    explain.add_argument(
+        "--method", metavar="M", default=DEFAULT_METHOD, help=f"{methods} (default: %(default)s)"
+    )
+    explain.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
+    explain.add_argument("--json", action="store_true", help="print one JSON document, a list, on stdout")
+    explain.set_defaults(execute=explain_images)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    try:
+        options = parser().parse_args(arguments)
+        return options.execute(options)
+    except BadInput as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+
+
+def explain_images(options: argparse.Namespace) -> int:
+    """`explain`: every image in turn; 2 when one of them was refused."""
+    from models.engines import open_engine
+    from models.runs import find_run
+    from xai.explain import check_class
+    from xai.export import to_json
+
+    _check_request(options)
+    run = find_run(options.run)
+    check_class(run, options.label)
+    engine = open_engine(run, options.engine)
+    start = process_seconds()
+    documents, status = [], 0
+    masks = options.mask or [None] * len(options.images)
+    for image, mask in zip(options.images, masks, strict=True):
+        try:
+            fields, result = _explain_one(options, run, engine, image, mask, start)
+        except BadInput as refusal:
+            # With many, the sentence alone may not tell which file it is about.
+            print(f"{image}: {refusal}" if len(options.images) > 1 else refusal, file=sys.stderr)
+            status = 2
+            continue
+        documents.append(fields)
+        if not options.json:
+            print(summary(str(image), result, fields["files"]))
+    if options.json:
+        sys.stdout.write(to_json(documents))
+    return status
+
+
+def _check_request(options: argparse.Namespace) -> None:
+    """Refuse what needs no run to refuse, before anything is loaded."""
+    check_method(options.method)
+    if options.mask and len(options.mask) != len(options.images):
+        raise BadInput(
+            f"There are {len(options.mask)} masks for {len(options.images)} images: "
+            "give one mask an image, or none."
+        )
+    if options.out.exists() and not options.out.is_dir():
+        raise BadInput(f"{options.out} is a file: give a folder for the results with --out.")
+
+
+def _explain_one(
+    options: argparse.Namespace, run: Run, engine: Engine, image: Path, mask: Path | None, start: float
+) -> tuple[dict[str, Any], CaseExplanation]:
+    from models.study import mask_for, read_mask, read_study
+    from xai.explain import explain_study
+    from xai.export import document, write_explanation
+
+    began = time.perf_counter()
+    study = read_study(image)
+    lesion = None if mask is None else mask_for(study, read_mask(mask))
+    decode = time.perf_counter() - began
+    result = explain_study(study, run, engine, options.label, options.method, lesion)
+    files = write_explanation(result, options.out, start, decode)
+    # A program that reads stdout may stand anywhere; the document on disk stands beside its files.
+    paths = [str(path.resolve()) for path in files]
+    return document(result, str(image), paths, start, decode), result
+
+
+def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
+    """What a person at a terminal wants to read about one case."""
+    reading = result.reading
+    positive = reading.run.positive
+    joint = result.joint
+    parts = [f"{h.map.name} {h.map.contribution:+.3f}" for h in result.heatmaps] + [
+        f"rest {result.rest:+.3f}"
+    ]
+    lines = [
+        f"{image}: {reading.label} "
+        f"(probability of {positive} {reading.probabilities[positive]:.3f}, "
+        f"threshold {reading.threshold:.3f})",
+        f"  {result.label}, in logits: {', '.join(parts)} = {result.margin:+.3f}",
+        f"  heatmap {joint.grid[0]}x{joint.grid[1]}, highest value {joint.maximum:.3g} logits a cell",
+    ]
+    if result.measures is not None:
+        m = result.measures
+        lines.append(
+            f"  lesion: peak {'inside' if m.pointing else 'outside'}, IoU {m.iou:.2f}, "
+            f"evidence inside {m.energy:.0%}"
+        )
+    lines += [f"  note: {notice}" for notice in result.study.notices]
+    lines += [f"  caution: {caution.sentence}" for caution in result.cautions]
+    return "\n".join([*lines, *(f"  {file}" for file in files)])
+
+
+def process_seconds() -> float:
+    """Seconds since this process was started by the system; where that is not told, since this file was
+    imported."""
+    try:
+        stat = Path("/proc/self/stat").read_text()
+        # Field 22, counted after the command's name, which may hold spaces and brackets (proc(5)).
+        ticks = int(stat.rpartition(")")[2].split()[19])
+        seconds = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.monotonic() - _IMPORTED
+    # Ticks are hundredths of a second, so a very young process may seem to start in the future.
+    return max(seconds, time.monotonic() - _IMPORTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
