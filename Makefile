@@ -24,7 +24,7 @@ test-full: environment-dev checks
 	@$(BIN)/python -m pytest
 
 bench: environment-dev
-	@$(BIN)/python tests/bench/bench.py
+	@$(BIN)/python -m tests.bench.bench
 
 checks:
 	@$(BIN)/ruff check .

@@ -1,0 +1,154 @@
+"""What an explanation costs on top of a prediction, and against tf-keras-vis, on the same image."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models.engines import Explained, open_engine
+from models.engines.onnx import compile_model
+from models.runs import Run
+from tests.bench.rows import Pair, Row, milliseconds, timed_in_pairs
+from xai.cam import Explanation, explain_case
+
+OVERHEAD_LIMIT = 1.05
+SPEED_UP_LIMIT = 20.0
+PAIRS = 40
+PAIRS_OF_SECONDS = 5
+TOLERANCE = 1e-3
+
+
+def onnx_overhead(run: Run, tensor: np.ndarray, runtime: str) -> Row:
+    """Prediction with every map, against image to logits and nothing else, on one ONNX runtime."""
+    engine = open_engine(run, runtime)
+    with tempfile.TemporaryDirectory() as folder:
+        bare = _bare_onnx(run, runtime, Path(folder))
+        _check_same(bare(tensor), engine.explain(tensor).logits, engine.name)
+        pair = timed_in_pairs(lambda: _explained(engine.explain(tensor), run), lambda: bare(tensor), PAIRS)
+    return _overhead_row(engine.name, pair)
+
+
+def tensorflow_overhead(run: Run, tensor: np.ndarray) -> Row:
+    """The same on the TensorFlow engine, against one compiled function of the network cut at its logits."""
+    import tensorflow as tf
+
+    engine = open_engine(run, "tensorflow")
+    network = _logits_only(run)
+    compiled = tf.function(lambda image: network(image, training=False))
+    image = tf.constant(tensor)
+
+    def bare() -> np.ndarray:
+        return compiled(image).numpy()
+
+    _check_same(bare(), engine.explain(tensor).logits, engine.name)
+    return _overhead_row(
+        engine.name, timed_in_pairs(lambda: _explained(engine.explain(tensor), run), bare, PAIRS)
+    )
+
+
+def against_tf_keras_vis(run: Run, tensor: np.ndarray) -> Row:
+    """Prediction and a map a branch by the default engine, against tf-keras-vis called once a branch.
+
+    tf-keras-vis gets the flat network without nesting, ending in logits, and need not enlarge its maps.
+    """
+    from tf_keras_vis.gradcam import Gradcam
+
+    engine = open_engine(run, "onnx")
+    library = Gradcam(_logits_only(run), clone=False)
+    positive = run.classes.index(run.positive)
+    column = 0 if run.card.logits == 1 else positive
+
+    def theirs() -> list[np.ndarray]:
+        return [
+            library(
+                lambda logits: logits[:, column],
+                tensor,
+                penultimate_layer=branch.target_layer,
+                seek_penultimate_conv_layer=False,
+                expand_cam=False,
+                normalize_cam=False,
+            )
+            for branch in run.branches
+        ]
+
+    def ours() -> Explanation:
+        return _explained(engine.explain(tensor), run)
+
+    if run.card.logits == 1:
+        _check_same_maps(theirs(), ours())
+    pair = timed_in_pairs(theirs, ours, PAIRS_OF_SECONDS, warm=1)
+    return Row(
+        f"tf-keras-vis, {len(run.branches)} maps / {engine.name}",
+        f"{milliseconds(pair.first)} / {milliseconds(pair.second)} = {pair.ratio:.0f}x",
+        f">= {SPEED_UP_LIMIT:g}x",
+        pair.ratio >= SPEED_UP_LIMIT,
+    )
+
+
+def _explained(explained: Explained, run: Run) -> Explanation:
+    return explain_case(explained, run.positive)
+
+
+def _overhead_row(engine: str, pair: Pair) -> Row:
+    return Row(
+        f"explained / bare forward pass, {engine}",
+        f"{milliseconds(pair.first)} / {milliseconds(pair.second)} = {pair.ratio:.3f}",
+        f"<= {OVERHEAD_LIMIT:g}",
+        pair.ratio <= OVERHEAD_LIMIT,
+    )
+
+
+def _bare_onnx(run: Run, runtime: str, folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Image to logits by the run's own files, with the maps and channel weights cut out of the graphs."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    trunks = {}
+    for branch in run.branches:
+        model = onnx.load(run.trunk_files[branch.trunk])
+        model.graph.node.append(
+            helper.make_node("ReduceMean", ["activations"], ["pooled"], axes=[1, 2], keepdims=0)
+        )
+        del model.graph.output[:]
+        model.graph.output.append(
+            helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["N", branch.channels])
+        )
+        onnx.save(model, folder / f"{branch.name}.onnx")
+        trunks[branch.name] = compile_model(folder / f"{branch.name}.onnx", runtime)
+    names = [f"pooled_{branch.name}" for branch in run.branches]
+    onnx.utils.extract_model(run.head_file, folder / "head.onnx", names, ["logits"])
+    head = compile_model(folder / "head.onnx", runtime)
+
+    def bare(tensor: np.ndarray) -> np.ndarray:
+        pooled = {f"pooled_{name}": trunk.call({"image": tensor})["pooled"] for name, trunk in trunks.items()}
+        return head.call(pooled)["logits"]
+
+    return bare
+
+
+def _logits_only(run: Run):
+    """The run's flat Keras network, rebuilt from its stored weights, cut at its logits."""
+    import keras
+
+    from models.networks.rebuild import rebuild
+
+    model = rebuild(run).model
+    return keras.Model(model.input, model.output["logits"])
+
+
+def _check_same(bare: np.ndarray, explained: np.ndarray, engine: str) -> None:
+    if not np.allclose(bare, explained, rtol=TOLERANCE, atol=TOLERANCE):
+        raise SystemExit(f"{engine}: the bare pass gives {bare}, the explained one {explained}.")
+
+
+def _check_same_maps(theirs: list[np.ndarray], ours: Explanation) -> None:
+    """Their maps are rectified; a benchmark of two programs that disagree would say nothing."""
+    for their_map, our_map in zip(theirs, ours.maps, strict=True):
+        rectified = np.maximum(our_map.values, 0.0)
+        if not np.allclose(
+            their_map[0], rectified, rtol=TOLERANCE, atol=TOLERANCE * max(rectified.max(), 1e-6)
+        ):
+            raise SystemExit(f"tf-keras-vis and the engine disagree about the map of {our_map.name}.")
