@@ -1,0 +1,292 @@
+"""Synthetic B-mode breast ultrasound.
+
+Drawn in beam space: a layered tissue map in decibels, multiplied by compound speckle, log-compressed, and for
+a sector image scan-converted, so that shadows and enhancement run along the beams.
+
+Label rule (BI-RADS Atlas 5th ed., ultrasound descriptors):
+  malignant  irregular, angular margin; taller than wide; posterior shadowing
+  benign     smooth oval or gently lobulated margin; wider than tall; posterior enhancement
+  normal     no mass
+Size, darkness, place and echo texture of the mass follow the same distribution in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data.phantoms.case import Phantom, Streams, lesion_box
+from models.data.phantoms.texture import filled, fit_to_box, outline, ridges, smooth_curve, smooth_noise
+
+SHORTER_SIDE_AT_224 = 34.0
+"""Least shorter side of a lesion's box once the image is padded and resized to 224; 32 are promised."""
+
+
+@dataclass(frozen=True)
+class _Anatomy:
+    tissue: np.ndarray  # [h, w] decibels
+    gain: np.ndarray  # [h, w] decibels: attenuation less its compensation, dropouts
+    speckle: np.ndarray  # [h, w] intensity, mean 1
+    floor: float  # intensity of the electronic noise
+    window: tuple[float, float]  # decibels shown as black and as white
+    sector: float  # width of the top as a share of the bottom's; 1 = linear array
+    texture: np.ndarray  # [h, w] standard normal, the echo texture inside a mass
+
+
+def draw(streams: Streams, label: str, annotations: bool) -> Phantom:
+    """One ultrasound phantom, uint8 [380..480, 420..560]."""
+    rng = streams.anatomy
+    shape = (int(rng.integers(380, 481)), int(rng.integers(420, 561)))
+    anatomy = _anatomy(rng, streams.noise, shape)
+    tissue, gain, mask = anatomy.tissue, anatomy.gain, None
+    attributes: dict[str, str | int | float] = {}
+    if label != "normal":
+        tissue, gain, mask, attributes = _with_mass(streams.lesion, anatomy, label)
+    image = _render(anatomy, tissue, gain)
+    if anatomy.sector < 1.0:
+        image, mask = _scan_convert(image, mask, anatomy.sector)
+    if annotations:
+        _annotate(image, mask)
+    attributes["geometry"] = "linear" if anatomy.sector == 1.0 else "sector"
+    if mask is not None:
+        attributes |= lesion_box(mask)
+    return Phantom(image, mask, label, attributes)
+
+
+def _anatomy(rng: np.random.Generator, noise: np.random.Generator, shape: tuple[int, int]) -> _Anatomy:
+    sector = float(rng.uniform(0.72, 0.9)) if rng.random() < 0.25 else 1.0
+    return _Anatomy(
+        tissue=_layers(rng, shape),
+        gain=_gain(rng, shape),
+        speckle=_speckle(noise, rng, shape),
+        floor=10.0 ** (rng.uniform(-5.2, -4.6)),
+        window=(float(rng.uniform(-46.0, -40.0)), float(rng.uniform(2.0, 8.0))),
+        sector=sector,
+        texture=smooth_noise(noise, shape, 5.0, 9.0),
+    )
+
+
+def _layers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Tissue echo strength in decibels: drawn in flat layers, then bent along the layers' borders."""
+    import cv2
+
+    h, w = shape
+    share = np.array([0.0, rng.uniform(0.028, 0.045), rng.uniform(0.17, 0.32), rng.uniform(0.52, 0.7), 0, 0])
+    share[4] = share[3] + rng.uniform(0.03, 0.07)
+    share[5] = share[4] + rng.uniform(0.1, 0.2)
+    level = np.array([-9.0, -17.0, rng.uniform(-12.0, -8.0), -18.0, -16.0, -22.0]) + rng.normal(0, 1, 6)
+    rows = np.arange(h, dtype=np.float32)
+    flat = np.full(h, level[0], np.float32)
+    borders = (share * h).tolist()
+    inside = []
+    for k in range(1, 6):
+        step = 1.0 / (1.0 + np.exp(-np.clip((rows - borders[k]) / 1.5, -30, 30)))
+        flat += float(level[k] - level[k - 1]) * step
+        inside.append(step)
+    fat = inside[0] - inside[1] + inside[2] - inside[3]
+    gland, muscle = inside[1] - inside[2], inside[3] - inside[4]
+    image = np.repeat(flat[:, None], w, axis=1)
+    image += fat[:, None] * _fat(rng, shape)
+    image += gland[:, None] * _gland(rng, shape)
+    image += muscle[:, None] * _muscle(rng, shape)
+    for k in range(1, 6):
+        image += _fascia(rng, rows, borders[k], w, strength=9.0)
+    bend = _bend(rng, borders, shape)
+    x = np.broadcast_to(np.arange(w, dtype=np.float32), shape)
+    x = x + 4.0 * smooth_noise(rng, shape, 18.0, 30.0)
+    return cv2.remap(image.astype(np.float32), x, bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def _bend(rng: np.random.Generator, borders: list[float], shape: tuple[int, int]) -> np.ndarray:
+    """For every pixel the row of the flat drawing that lies there, [h, w]."""
+    h, w = shape
+    rows = np.arange(h, dtype=np.float32)[:, None]
+    ends = [*borders, h * 1.15]
+    wave = [np.zeros(w, np.float32)]
+    for k in range(1, 6):
+        own = smooth_curve(rng, w, rng.uniform(0.12, 0.3) * w) * (h * rng.uniform(0.008, 0.03))
+        wave.append(0.45 * wave[-1] + (own if k > 1 else 0.1 * own))
+    wave.append(wave[-1])
+    flat = np.zeros(shape, np.float32)
+    for k in range(len(ends) - 1):
+        top, bottom = ends[k] + wave[k], ends[k + 1] + wave[k + 1]
+        bottom = np.maximum(bottom, top + 4.0)
+        flat += np.clip((rows - top) / (bottom - top), 0.0, 1.0) * (ends[k + 1] - ends[k])
+    calm = np.clip((rows - ends[1]) / 30.0, 0.0, 1.0)
+    return flat + calm * (
+        3.5 * smooth_noise(rng, shape, 14.0, 34.0) + 1.2 * smooth_noise(rng, shape, 5.0, 12.0)
+    )
+
+
+def _fat(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    septa = ridges(smooth_noise(rng, shape, 10.0, 36.0), 0.1)
+    present = np.clip(0.3 + 0.8 * smooth_noise(rng, shape, 14.0, 30.0), 0.0, 1.3)
+    return 13.0 * septa * present + 1.6 * smooth_noise(rng, shape, 6.0, 14.0)
+
+
+def _gland(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    lobules = -9.0 * np.clip(smooth_noise(rng, shape, 8.0, 22.0) - rng.uniform(0.4, 1.1), 0.0, 1.2)
+    fibres = ridges(smooth_noise(rng, shape, 7.0, 30.0), 0.12)
+    present = np.clip(0.2 + 0.8 * smooth_noise(rng, shape, 14.0, 30.0), 0.0, 1.2)
+    return lobules + 7.0 * fibres * present + 2.2 * smooth_noise(rng, shape, 2.0, 9.0)
+
+
+def _muscle(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return 5.0 * np.clip(smooth_noise(rng, shape, 1.3, 26.0), -0.6, 2.4) + 1.5 * smooth_noise(
+        rng, shape, 4.0, 30.0
+    )
+
+
+def _fascia(rng: np.random.Generator, rows: np.ndarray, centre: float, w: int, strength: float) -> np.ndarray:
+    line = np.exp(-np.square((rows - centre) / rng.uniform(1.2, 2.2)))
+    present = np.clip(0.6 + 0.7 * smooth_curve(rng, w, 35.0), 0.0, 1.5)
+    return (strength * line[:, None] * present).astype(np.float32)
+
+
+def _gain(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Depth falloff left over by the time-gain sliders, poor contact and thin shadows, in decibels."""
+    h, w = shape
+    depth = np.linspace(0.0, 1.0, h, dtype=np.float32)[:, None]
+    sliders = np.interp(np.linspace(0, 1, h), np.linspace(0, 1, 8), rng.normal(0.0, 1.2, 8)).astype(
+        np.float32
+    )
+    fall = -rng.uniform(2.0, 14.0) * depth ** rng.uniform(1.5, 3.0)
+    contact = -np.clip(smooth_curve(rng, w, 22.0) - 1.1, 0.0, 1.5) * rng.uniform(0.0, 9.0)
+    sides = -rng.uniform(0.0, 5.0) * np.linspace(-1, 1, w) ** 4
+    start = np.clip((depth - rng.uniform(0.05, 0.2)) * 6.0, 0.0, 1.0)
+    return fall + sliders[:, None] + start * contact[None] + sides[None].astype(np.float32)
+
+
+def _speckle(noise: np.random.Generator, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Two-look compound speckle, mean intensity 1; its lateral grain widens away from the focus."""
+    import cv2
+
+    h = shape[0]
+    focus, axial = rng.uniform(0.25, 0.6), rng.uniform(0.75, 1.0)
+    near, far = rng.uniform(1.0, 1.4), rng.uniform(2.6, 3.6)
+    share = np.clip(np.abs(np.linspace(0, 1, h) - focus) / 0.65, 0, 1)[:, None].astype(np.float32)
+    intensity = np.zeros(shape, np.float32)
+    for _ in range(4):
+        white = noise.standard_normal(shape, dtype=np.float32)
+        fine = cv2.GaussianBlur(white, (0, 0), sigmaX=near, sigmaY=axial)
+        coarse = cv2.GaussianBlur(white, (0, 0), sigmaX=far, sigmaY=axial * 1.25)
+        mixed = (1.0 - share) * fine * np.float32(np.sqrt(near * axial)) + share * coarse * np.float32(
+            np.sqrt(far * axial * 1.25)
+        )
+        intensity += np.square(mixed)
+    return intensity * np.float32(np.pi)  # 4 fields of variance 1 / (4 pi): mean 1
+
+
+def _with_mass(
+    rng: np.random.Generator, anatomy: _Anatomy, label: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, str | int | float]]:
+    """Tissue and gain with a mass in them, its mask (all [h, w]) and how it was drawn."""
+    import cv2
+
+    shape = anatomy.tissue.shape
+    malignant = label == "malignant"
+    mask = _mass_mask(rng, shape, anatomy.sector, malignant)
+    inside = mask.astype(np.float32)
+    soft = cv2.GaussianBlur(inside, (0, 0), 1.8 if malignant else 1.1)
+    distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+    ring = (distance > 0) & (distance < 14)
+    around = float(np.median(anatomy.tissue[ring]))
+    contrast, grain = rng.uniform(11.0, 18.0), rng.uniform(0.8, 2.4)
+    tissue = anatomy.tissue * (1.0 - soft) + soft * (around - contrast + grain * anatomy.texture)
+    strength, width = rng.uniform(4.0, 8.0), rng.uniform(1.5, 2.5) * (3.0 if malignant else 1.0)
+    tissue += (1.0 - soft) * strength * np.exp(-np.square(distance / np.float32(width)))
+    gain = anatomy.gain + _posterior(rng, inside, malignant)
+    attributes: dict[str, str | int | float] = {
+        "margin": "angular" if malignant else "smooth",
+        "orientation": "taller_than_wide" if malignant else "wider_than_tall",
+        "posterior": "shadow" if malignant else "enhancement",
+    }
+    return tissue, gain, mask.astype(bool), attributes
+
+
+def _mass_mask(
+    rng: np.random.Generator, shape: tuple[int, int], sector: float, malignant: bool
+) -> np.ndarray:
+    h, w = shape
+    smallest = SHORTER_SIDE_AT_224 / 2.0 * max(shape) / 224.0
+    aspect = rng.uniform(1.25, 1.75)
+    radius = smallest * np.sqrt(1.75) * rng.uniform(1.0, 1.3)
+    reach = radius * np.sqrt(1.75)  # of the longest allowed mass: the place must not tell the shape
+    y = rng.uniform(0.06 * h + reach, max(0.88 * h - reach, 0.06 * h + reach + 1.0))
+    squeeze = sector + (1.0 - sector) * y / h  # scan conversion will narrow it by this factor
+    x = rng.uniform(reach / squeeze + 4.0, w - reach / squeeze - 4.0)
+    long, short = radius * np.sqrt(aspect), radius / np.sqrt(aspect)
+    half_width, half_height = (short, long) if malignant else (long, short)
+    if malignant:
+        curve = _angular(rng, half_width, half_height)
+    else:
+        curve = outline(rng, half_width, half_height, np.array([0.02, 0.03, 0.015]))
+    curve[:, 0] /= squeeze
+    return filled(curve + np.array([x, y]), shape)
+
+
+def _angular(rng: np.random.Generator, half_width: float, half_height: float) -> np.ndarray:
+    """Corners joined by slightly hollow sides, with fine jags."""
+    corners = int(rng.integers(8, 13))
+    angle = (np.arange(corners) + rng.uniform(-0.3, 0.3, corners)) * (2 * np.pi / corners)
+    radius = rng.uniform(0.62, 1.0, corners)
+    radius[rng.integers(0, 2) :: 2] *= rng.uniform(1.1, 1.3)
+    fine = np.linspace(0.0, 2 * np.pi, 240, endpoint=False)
+    r = np.interp(fine, angle, radius, period=2 * np.pi) + rng.normal(0.0, 0.02, 240)
+    return fit_to_box(np.stack([np.cos(fine), np.sin(fine)], 1) * r[:, None], half_width, half_height)
+
+
+def _posterior(rng: np.random.Generator, inside: np.ndarray, malignant: bool) -> np.ndarray:
+    """Decibels gained or lost behind the mass, in proportion to the beam's way through it."""
+    import cv2
+
+    way = np.cumsum(inside, axis=0)
+    way *= np.float32(1.0 / way[-1].max())
+    amount = rng.uniform(9.0, 17.0) * (-1.0 if malignant else 0.55)
+    effect = cv2.GaussianBlur(way, (0, 0), sigmaX=4.0, sigmaY=2.0)
+    if not malignant:
+        bottom = np.flatnonzero(inside.any(axis=1))[-1]
+        rows = np.arange(len(inside), dtype=np.float32)
+        effect *= np.exp(-np.clip(rows - bottom, 0, None) / np.float32(0.35 * len(inside)))[:, None]
+    return amount * effect
+
+
+def _render(anatomy: _Anatomy, tissue: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    import cv2
+
+    intensity = np.exp((tissue + gain) * np.float32(np.log(10.0) / 10.0)) * anatomy.speckle + anatomy.floor
+    level = np.log(intensity) * np.float32(10.0 / np.log(10.0))
+    black, white = anatomy.window
+    grey = np.clip((level - black) / (white - black), 0.0, 1.0)
+    grey = cv2.GaussianBlur(grey, (0, 0), 0.6)
+    return np.round(255.0 * grey).astype(np.uint8)
+
+
+def _scan_convert(
+    image: np.ndarray, mask: np.ndarray | None, sector: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    import cv2
+
+    h, w = image.shape
+    width = sector + (1.0 - sector) * np.arange(h, dtype=np.float32)[:, None] / h
+    x = (np.arange(w, dtype=np.float32)[None] - w / 2) / width + w / 2
+    y = np.broadcast_to(np.arange(h, dtype=np.float32)[:, None], image.shape)
+    y = np.ascontiguousarray(y)
+    turned = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    if mask is None:
+        return turned, None
+    return turned, cv2.remap(mask.astype(np.uint8), x, y, cv2.INTER_NEAREST).astype(bool)
+
+
+def _annotate(image: np.ndarray, mask: np.ndarray | None) -> None:
+    """Burned-in text, and calipers where there is a mass, as operators leave them. Changes the image."""
+    import cv2
+
+    cv2.putText(image, "BREAST", (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 230, 1, cv2.LINE_AA)
+    if mask is None:
+        return
+    box = lesion_box(mask)
+    x0, x1, y = box["box_x0"], box["box_x1"], (box["box_y0"] + box["box_y1"]) // 2
+    for x in (x0, x1):
+        cv2.drawMarker(image, (int(x), int(y)), 255, cv2.MARKER_CROSS, 11, 1)
