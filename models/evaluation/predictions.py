@@ -45,14 +45,16 @@ class Predictions:
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64).reshape(-1))
         object.__setattr__(self, "probabilities", check_probabilities(self.probabilities, len(self.classes)))
         if self.logits is not None:
-            object.__setattr__(self, "logits", np.asarray(self.logits, dtype=np.float64).reshape(n, -1))
+            logits = np.asarray(self.logits, dtype=np.float64)
+            object.__setattr__(self, "logits", logits if logits.ndim == 2 else logits.reshape(-1, 1))
             if not np.isfinite(self.logits).all():
                 raise BadInput("Some logits are not finite numbers: predict these cases again.")
             if n and self.logits.shape[1] not in (1, len(self.classes)):
                 raise BadInput(
                     f"{self.logits.shape[1]} logits a case fit neither one nor {len(self.classes)} classes."
                 )
-        columns = (self.patient_ids, self.groups, self.splits, self.labels, self.probabilities)
+        columns = [self.patient_ids, self.groups, self.splits, self.labels, self.probabilities]
+        columns += [] if self.logits is None else [self.logits]
         if any(len(column) != n for column in columns):
             raise BadInput(
                 f"The predictions' columns have different lengths: give each of the {n} cases one value."
