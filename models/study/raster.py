@@ -6,15 +6,19 @@ formats, and a file's structure and size are checked before it decodes a pixel.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import io
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
+import PIL
 from PIL import Image
 
 from models.errors import BadInput
 from models.study.limits import Limits
-from models.study.structure import Structure, image_format, structure
+from models.study.structure import Structure, image_format, overfull_png, structure
 
 READABLE = "PNG, JPEG, BMP, TIFF or GIF"
 
@@ -65,9 +69,16 @@ def open_raster(data: bytes, name: str, limits: Limits) -> Raster:
     form = _readable_format(data, name)
     announced = structure(data, form, limits.max_parts, limits.max_frames)
     _check_structure(announced, name, limits)
+    if form == "TIFF":
+        _silence_libtiff()
     try:
         image = Image.open(io.BytesIO(data), formats=[form])
         _check_size(image, name, limits)
+        if form == "PNG" and overfull_png(data):
+            raise BadInput(
+                f'"{name}" holds far more data than its {image.width} x {image.height} pixels need: '
+                "save it again as a plain PNG."
+            )
         rawmode, white_is_zero = _rawmode(image), _white_is_zero(image)
         orientation = _orientation(image)
         image.load()
@@ -76,7 +87,7 @@ def open_raster(data: bytes, name: str, limits: Limits) -> Raster:
             image = image.transpose(_TURNS[orientation])
     except BadInput:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(_too_large(name, limits)) from error
     except Exception as error:
         # Pillow's decoders fail on damage in many ways (OSError, SyntaxError, ValueError, struct.error, ...);
@@ -89,6 +100,23 @@ def open_raster(data: bytes, name: str, limits: Limits) -> Raster:
     if orientation in _TURNS:
         notices += (f"The image was turned upright as its file says (EXIF orientation {orientation}).",)
     return Raster(image, form, rawmode, white_is_zero, notices)
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from printing its own complaints on stderr; Pillow raises what matters anyway.
+
+    The library is the one inside Pillow's wheel (Linux, macOS). Where it is not found, it stays as it is.
+    """
+    package = Path(PIL.__file__).parent
+    for path in (*package.parent.glob("pillow.libs/libtiff-*"), *package.glob(".dylibs/libtiff.*")):
+        try:
+            library = ctypes.CDLL(str(path))
+            for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+                handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+                handler(None)
+        except (OSError, AttributeError):
+            continue
 
 
 def _readable_format(data: bytes, name: str) -> str:

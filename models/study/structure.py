@@ -8,6 +8,8 @@ the bytes. A walk that meets damage stops and reports what it saw: refusing dama
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SIGNATURES = (
@@ -21,6 +23,11 @@ _SIGNATURES = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
 )
+# PNG's interlacing: first column, first row, column step and row step of each pass (section 8.2).
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_PIECE = 64 * 1024
+# Some writers leave a little behind the last line; nobody means 64 KiB.
+_SURPLUS = 64 * 1024
 # TIFF types of which a decoder makes an object for each value (TIFF 6.0 section 2, BigTIFF); texts and raw
 # bytes are kept as they are.
 _TIFF_TABLE_TYPES = {3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 16, 17, 18}
@@ -53,15 +60,56 @@ def structure(data: bytes, form: str, most_parts: int, most_frames: int) -> Stru
     return Structure()
 
 
-def _png(data: bytes, most: int) -> Structure:
-    """Chunks, and the frames an `acTL` chunk announces (PNG third edition, sections 5.3 and 11.3.6.1)."""
-    at, parts, frames = 8, 0, 1
-    while at + 8 <= len(data) and parts <= most:
+def overfull_png(data: bytes) -> bool:
+    """True where a PNG's compressed stream goes on after its image is full.
+
+    Call it once the header's size is known to be acceptable: it inflates what that size takes, in pieces.
+    """
+    header = next((body for kind, body in _png_chunks(data) if kind == b"IHDR"), b"")
+    if len(header) < 13:
+        return False
+    room = _png_bytes(*struct.unpack(">IIBBBBB", header[:13])) + _SURPLUS
+    inflate, pieces = zlib.decompressobj(), (body for kind, body in _png_chunks(data) if kind == b"IDAT")
+    try:
+        for body in pieces:
+            for at in range(0, len(body), _PIECE):
+                rest = bytes(body[at : at + _PIECE])
+                while rest and not inflate.eof:
+                    room -= len(inflate.decompress(rest, 16 * _PIECE))
+                    rest = inflate.unconsumed_tail
+                    if room < 0:
+                        return True
+    except zlib.error:
+        pass
+    return False
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(kind, body) of each chunk; the last body may be cut short (PNG third edition, section 5.3)."""
+    view, at = memoryview(data), 8
+    while at + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
-        if data[at + 4 : at + 8] == b"acTL" and at + 12 <= len(data):
-            frames = max(1, struct.unpack_from(">I", data, at + 8)[0])
-        parts += 1
+        yield data[at + 4 : at + 8], view[at + 8 : at + 8 + length]
         at += 12 + length
+
+
+def _png_bytes(width: int, height: int, bits: int, colour: int, _: int, __: int, interlace: int) -> int:
+    """Bytes of all scan lines with their filter bytes (PNG third edition, sections 7.2, 8.1, 11.2.1)."""
+    bits *= {2: 3, 4: 2, 6: 4}.get(colour, 1)
+    passes = _ADAM7 if interlace else ((0, 0, 1, 1),)
+    sizes = [(-((x - width) // dx), -((y - height) // dy)) for x, y, dx, dy in passes]
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if min(columns, rows) > 0)
+
+
+def _png(data: bytes, most: int) -> Structure:
+    """Chunks, and the frames an `acTL` chunk announces (PNG third edition, section 11.3.6.1)."""
+    parts, frames = 0, 1
+    for kind, body in _png_chunks(data):
+        parts += 1
+        if kind == b"acTL" and len(body) >= 4:
+            frames = max(1, struct.unpack_from(">I", body)[0])
+        if parts > most:
+            break
     return Structure(frames, parts)
 
 
