@@ -37,7 +37,7 @@ def document(
     decode_seconds: float | None = None,
 ) -> dict[str, Any]:
     """One case of `xai explain`, ready for `to_json`; shape and meaning are fixed by
-    tests/xai/test_document.py.
+    tests/xai/test_export.py.
 
     image: what to call the image, its display name by default. files: what was written for it.
     seconds.start: process start until the first image is opened; seconds.decode: file to network input;

@@ -46,7 +46,7 @@ def test_grad_cam_by_hand():
 
 
 def test_the_network_by_hand_is_the_gradient_of_its_logit():
-    """Guards the arithmetic of tiny_network: moving one cell by 0.01 moves the logit by its channel weight."""
+    """Guards the arithmetic of tiny_network: moving one cell by 0.01 moves the logit by its weight."""
 
     def logit(activations):
         p = activations.mean(axis=(0, 1))
@@ -84,7 +84,8 @@ def test_joint_map_by_hand():
 
 
 def test_resampling_by_hand():
-    # Centres of four cells in units of two: -0.25 (edge), 0.25, 0.75, 1.25 (edge); columns halved to sum to 1.
+    # Centres of the four in units of the two: -0.25 (edge), 0.25, 0.75, 1.25 (edge);
+    # the columns then halved to sum to 1.
     by_hand = [[0.5, 0], [0.375, 0.125], [0.125, 0.375], [0, 0.5]]
     np.testing.assert_allclose(sum_preserving_weights(2, 4), by_hand)
     np.testing.assert_allclose(resample(np.array([[8.0, 0.0]]), 1, 4), [[4, 3, 1, 0]])
@@ -136,13 +137,13 @@ def test_on_a_pooled_head_these_methods_are_one_map(method):
 
 
 def test_another_method_is_refused_with_what_there_is():
-    with pytest.raises(BadInput, match="score-cam.*grad-cam, hirescam, xgrad-cam"):
+    with pytest.raises(BadInput, match=r"score-cam.*grad-cam, hirescam, xgrad-cam"):
         explain_case(tiny_network(), "malignant", "score-cam")
     assert check_method(" Grad-CAM ") == "grad-cam"
 
 
 def test_an_unknown_class_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="'benign'.*other, malignant"):
+    with pytest.raises(BadInput, match=r"'benign'.*other, malignant"):
         explain_case(tiny_network(), "benign")
 
 

@@ -25,7 +25,7 @@ def test_no_evidence_leaves_the_image_untouched():
 
 
 def test_blend_by_hand():
-    """At half of the scale, level 128 of 255: opacity 0.8 * 128 / 255 of the table's colour over the image."""
+    """Half of the scale is level 128 of 255: opacity 0.8 * 128 / 255 of the table's colour over the image."""
     native = np.zeros(GREY.shape, np.float32)
     native[2, 3], native[0, 0] = 0.5, 7.0
     drawn = blend(GREY, native, scale=1.0, opacity=0.8, colours="viridis")

@@ -147,7 +147,7 @@ def test_a_lesion_that_fills_cells_is_shown_whole_by_the_ceiling():
 
 
 def test_the_ceiling_averages_over_cells_that_split_pixels():
-    """Ten pixels over four cells of 2.5: a lesion of the first three rows fills cell 0 and a fifth of cell 1."""
+    """Ten pixels over four cells of 2.5: a lesion of three rows fills cell 0 and a fifth of cell 1."""
     mask = np.zeros((10, 10), bool)
     mask[:3] = True
     ceiling = ceiling_map(mask, Placement.fitting((10, 10), (10, 10)), (4, 4))
