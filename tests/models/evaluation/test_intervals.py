@@ -78,8 +78,9 @@ def test_resamples_draw_whole_groups_and_keep_every_label(cases, seed):
         assert (single[:, labels == label].sum(axis=1) == (labels == label).sum()).all()
 
 
-def test_blocks_add_to_the_resamples_asked_for_and_the_seed_decides():
-    labels = np.arange(300_000) % 2
+def test_blocks_add_to_the_resamples_asked_for_and_the_seed_decides(monkeypatch):
+    monkeypatch.setattr("models.evaluation.intervals._BLOCK", 300)
+    labels = np.arange(100) % 2
     blocks = list(resampled_weights(labels, None, 8, 0))
     assert len(blocks) > 1
     assert sum(len(block) for block in blocks) == 8
