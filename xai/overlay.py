@@ -31,7 +31,7 @@ DEFAULT_LEVELS = (0.25, 0.5, 0.75)
 LESION_COLOUR = (0, 255, 170)
 
 # Rows blended at a time: the temporaries of a 4000 x 3000 image stay at a few megabytes.
-_ROWS = 128
+_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +74,17 @@ def blend(
         raise ValueError(f"A map {native.shape} does not lie on an image {display.shape[:2]}.")
     if not (np.isfinite(scale) and scale > 0 and 0 <= opacity <= 1):
         raise ValueError(f"A scale must be positive and an opacity in 0..1, not {scale} and {opacity}.")
-    alpha = (opacity / 255 * np.arange(256, dtype=np.float32))[:, None]
-    # Per level of evidence: what is added, and how much of the image is kept. Half is added to round.
-    added = alpha * colour_table(colours) + 0.5
+    alpha = opacity / 255 * np.arange(256, dtype=np.float32)
+    # Per level of evidence: how much of the image is kept, and what each channel gets; the half is for rounding.
     kept = 1.0 - alpha
+    added = np.ascontiguousarray((alpha[:, None] * colour_table(colours) + 0.5).T)
     rgb = to_rgb(display)
     for top in range(0, len(rgb), _ROWS):
         rows = slice(top, top + _ROWS)
         level = _levels(native[rows], scale)
-        rgb[rows] = rgb[rows] * kept[level] + added[level]
+        share = kept.take(level)
+        for channel in range(3):
+            rgb[rows, :, channel] = rgb[rows, :, channel] * share + added[channel].take(level)
     return rgb
 
 
