@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -148,3 +149,29 @@ def test_local_links_lead_somewhere(document):
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
     local = [target for target in targets if target and "://" not in target]
     assert not [target for target in local if not (ROOT / target).exists()]
+
+
+SKIPPED_TEST = "import pytest\n\n\n@pytest.mark.skip(reason='no browser')\ndef test_page(): ...\n"
+SKIPPED_MODULE = "import pytest\n\npytest.skip('no browser', allow_module_level=True)\n"
+
+
+@pytest.mark.parametrize(("ci", "failed"), [("true", True), ("", False)], ids=["CI", "elsewhere"])
+def test_a_skipped_browser_test_fails_in_ci_alone(tmp_path, ci, failed):
+    browser_tests = tmp_path / "tests" / "e2e"
+    browser_tests.mkdir(parents=True)
+    (tmp_path / "tests" / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "tests" / "test_elsewhere.py").write_text(SKIPPED_TEST + "\n\ndef test_passes(): ...\n")
+    (browser_tests / "test_one.py").write_text(SKIPPED_TEST)
+    (browser_tests / "test_all.py").write_text(SKIPPED_MODULE)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    done = subprocess.run(
+        [*command, f"--rootdir={tmp_path}", "tests"],
+        cwd=tmp_path,
+        env={**os.environ, "CI": ci},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode != 0) == failed, done.stdout
+    assert ("1 passed, 1 skipped, 2 errors" if failed else "1 passed, 3 skipped") in done.stdout
+    assert ("every one of them has to run" in done.stdout) == failed
