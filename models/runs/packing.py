@@ -139,7 +139,7 @@ def _publish(staged: StagedFolder, root: Path) -> Imported:
 
 
 def _same_run(card: RunCard, digest: str, root: Path) -> Imported | None:
-    """The same run where it is already there; None where its id is free; BadInput where another run has it."""
+    """The same run where it is there already, None where its id is free; BadInput where another has it."""
     for place in dict.fromkeys((root, *run_roots())):
         if os.path.lexists(place / card.id):
             run = load_run(place / card.id)

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 SCHEMA_VERSION = 1
 HEAD_FILE = "head.onnx"
@@ -88,6 +97,13 @@ class Interval(Part):
     high: float | None = None
     n: int | None = Field(default=None, ge=0)
     why: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty_why(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = plain(self)
+        if fields["why"] is None:
+            del fields["why"]
+        return fields
 
 
 class Confusion(Part):
