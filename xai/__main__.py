@@ -175,4 +175,6 @@ def process_seconds() -> float:
 
 
 if __name__ == "__main__":
+    # A file name that the terminal cannot show must not end the program.
+    sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -85,8 +85,11 @@ def measures_entry(measures: Localisation | None) -> dict[str, dict[str, Any]]:
 
 
 def to_json(content: Any) -> str:
-    """One JSON document, UTF-8 text with a newline at the end; NaN would not be JSON and is refused."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """One JSON document with a newline at the end; NaN would not be JSON and is refused (ValueError).
+
+    ASCII alone: a file name may hold what a terminal's encoding, or UTF-8 itself, cannot.
+    """
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def png_bytes(rgb: np.ndarray) -> bytes:

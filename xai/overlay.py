@@ -1,6 +1,6 @@
 """Drawing a heatmap on its image: numbers in, uint8 RGB and polylines out.
 
-Colour and opacity both follow the value over a fixed scale (Heatmap.scale), never the map's own maximum:
+Colour and opacity follow the value over a fixed scale (Heatmap.scale), never the map's own maximum:
 noise stays faint and two images can be compared. Where there is no evidence the image is left exactly as it
 was. Everything is in native geometry, where there is no padding, so padding is never coloured.
 """
@@ -27,6 +27,8 @@ COLOUR_MAPS = {
 }
 DEFAULT_COLOURS = "inferno"
 DEFAULT_OPACITY = 0.6
+# The colours begin in the dark, as ultrasound does: faint opacity on top of that would hide real evidence.
+FULL_OPACITY_AT = 0.5
 DEFAULT_LEVELS = (0.25, 0.5, 0.75)
 LESION_COLOUR = (0, 255, 170)
 
@@ -67,15 +69,15 @@ def blend(
     """The image with the map's positive evidence laid over it, uint8 RGB [H, W, 3].
 
     display: uint8 [H, W], [H, W, 1] or [H, W, 3]. native: float [H, W], signed, logit per cell. scale: the
-    value of full colour, > 0; more than that looks the same. opacity: 0..1 at full scale, falling in
-    proportion to the value. Values <= 0 and NaN leave the pixel untouched.
+    value of full colour, > 0; more than that looks the same. opacity: 0..1 from half of the scale on, below
+    that in proportion to the value. Values <= 0 and NaN leave the pixel untouched.
     """
     if native.shape != display.shape[:2]:
         raise ValueError(f"A map {native.shape} does not lie on an image {display.shape[:2]}.")
     if not (np.isfinite(scale) and scale > 0 and 0 <= opacity <= 1):
         raise ValueError(f"A scale must be positive and an opacity in 0..1, not {scale} and {opacity}.")
-    alpha = opacity / 255 * np.arange(256, dtype=np.float32)
-    # Per level of evidence: how much of the image is kept, and what each channel gets; the half is for rounding.
+    alpha = opacity * np.minimum(np.arange(256, dtype=np.float32) / (255 * FULL_OPACITY_AT), 1.0)
+    # Per level of evidence: how much of the image is kept, and what each channel gets (the half rounds).
     kept = 1.0 - alpha
     added = np.ascontiguousarray((alpha[:, None] * colour_table(colours) + 0.5).T)
     rgb = to_rgb(display)

@@ -25,12 +25,12 @@ def test_no_evidence_leaves_the_image_untouched():
 
 
 def test_blend_by_hand():
-    """Half of the scale is level 128 of 255: opacity 0.8 * 128 / 255 of the table's colour over the image."""
+    """A fifth of the scale is level 51 of 255 and two fifths of the way to full opacity, 0.8."""
     native = np.zeros(GREY.shape, np.float32)
-    native[2, 3], native[0, 0] = 0.5, 7.0
+    native[2, 3], native[0, 0] = 0.2, 7.0
     drawn = blend(GREY, native, scale=1.0, opacity=0.8, colours="viridis")
-    share = 0.8 * 128 / 255
-    expected = 100 * (1 - share) + share * colour_table("viridis")[128].astype(float)
+    share = 0.8 * 0.4
+    expected = 100 * (1 - share) + share * colour_table("viridis")[51].astype(float)
     np.testing.assert_allclose(drawn[2, 3], expected, atol=0.51)
     full = 100 * 0.2 + 0.8 * colour_table("viridis")[255].astype(float)
     np.testing.assert_allclose(drawn[0, 0], full, atol=0.51)
