@@ -31,6 +31,7 @@ OF_THE_BROWSER = ("streamlit", "plotly", "pandas")
 PACKAGES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
+    "google": "protobuf",
     "sklearn": "scikit-learn",
     "tf_keras_vis": "tf-keras-vis",
 }
