@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
-
-class CalibrationLike(Protocol):
-    """models.runs.schema.Calibration, or anything with its three fields."""
-
-    method: str
-    slope: float
-    intercept: float
+from models.evaluation import Calibration
+from models.runs.schema import Calibration as CalibrationCard
 
 
 def margins(logits: np.ndarray, n_classes: int) -> np.ndarray:
@@ -28,28 +21,15 @@ def margins(logits: np.ndarray, n_classes: int) -> np.ndarray:
     return logits - others
 
 
-def probabilities(logits: np.ndarray, calibration: CalibrationLike | None = None) -> np.ndarray:
-    """logits [N, L] -> [N, classes] float64, rows sum to 1; two classes where L is 1.
+def probabilities(logits: np.ndarray, calibration: CalibrationCard | None = None) -> np.ndarray:
+    """logits [N, L] -> [N, classes] float64, rows sum to 1; two classes where L is 1 (for the second).
 
-    One logit: sigmoid(slope * logit + intercept), Platt's form (Platt 1999), for the second class. Several:
-    softmax(slope * logits), temperature scaling (Guo et al. 2017) with slope = 1 / T. No calibration: slope
-    1, intercept 0.
+    As models.evaluation.Calibration, which fits what run.json holds; without one, a plain sigmoid or softmax.
     """
     logits = np.asarray(logits)
-    logits = _checked(logits, max(2, logits.shape[-1])).astype(np.float64)
-    slope, intercept = 1.0, 0.0
-    if calibration is not None and calibration.method != "none":
-        slope, intercept = calibration.slope, calibration.intercept
-    if logits.shape[1] == 1:
-        # Both from the same exponential, so that neither is lost to 1 - p when p is close to 1.
-        scaled = slope * logits[:, 0] + intercept
-        small = np.exp(-np.abs(scaled))
-        larger, smaller = 1.0 / (1.0 + small), small / (1.0 + small)
-        positive = np.where(scaled >= 0, larger, smaller)
-        return np.stack([np.where(scaled >= 0, smaller, larger), positive], axis=1)
-    scaled = slope * logits
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    logits = _checked(logits, max(2, logits.shape[-1]))
+    fitted = Calibration(**calibration.model_dump()) if calibration else Calibration()
+    return fitted.apply(logits)
 
 
 def _checked(logits: np.ndarray, n_classes: int) -> np.ndarray:

@@ -115,11 +115,7 @@ class OnnxEngine:
             for branch, maps in zip(self.run.branches, activations, strict=True)
         }
         out = self._head.call(pooled)
-        if not np.isfinite(out["logits"]).all():
-            raise BadInput(
-                f"The run {self.run.id} gave a number that is not finite for this image: its weights are "
-                "damaged or the image is outside of what they can take."
-            )
+        finite_logits(self.run, out["logits"])
         return activations, out
 
 
@@ -132,6 +128,15 @@ def check_tensor(run: Run, tensor: np.ndarray) -> np.ndarray:
             f"expected float32 [N, {', '.join(map(str, expected))}], got {tensor.dtype} {list(tensor.shape)}"
         )
     return np.ascontiguousarray(tensor)
+
+
+def finite_logits(run: Run, logits: np.ndarray) -> None:
+    """BadInput when a logit is not a finite number."""
+    if not np.isfinite(logits).all():
+        raise BadInput(
+            f"The run {run.id} gave a number that is not finite for this image: its weights are damaged, "
+            "choose another run."
+        )
 
 
 def available_runtime(kind: str = "onnx") -> str:
