@@ -7,6 +7,15 @@ import numpy as np
 TAU = 2.0 * np.pi
 
 
+def white_noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Uncorrelated noise [h, w], mean 0, standard deviation 1, uniform in 256 steps.
+
+    Every user blurs it, which makes it Gaussian; drawing bytes costs a seventh of drawing Gaussians.
+    """
+    byte = rng.integers(0, 256, shape, dtype=np.uint8)
+    return (byte.astype(np.float32) - np.float32(127.5)) * np.float32(np.sqrt(12.0 / (256.0**2 - 1.0)))
+
+
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], sigma_y: float, sigma_x: float
 ) -> np.ndarray:
@@ -18,7 +27,7 @@ def smooth_noise(
 
     step_y, step_x = max(1, int(sigma_y / 1.5)), max(1, int(sigma_x / 1.5))
     rows, columns = -(-shape[0] // step_y) + 4, -(-shape[1] // step_x) + 4
-    grid = rng.standard_normal((rows, columns), dtype=np.float32)
+    grid = white_noise(rng, (rows, columns))
     sy, sx = sigma_y / step_y, sigma_x / step_x
     grid = cv2.GaussianBlur(grid, (0, 0), sigmaX=sx, sigmaY=sy, borderType=cv2.BORDER_REFLECT)
     grid *= np.float32(2.0 * np.sqrt(np.pi * sx * sy))  # the blur's own loss of variance
@@ -67,3 +76,18 @@ def filled(curve: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     canvas = np.zeros(shape, np.uint8)
     cv2.fillPoly(canvas, [np.round(curve * 16.0).astype(np.int32)], 1, lineType=cv2.LINE_8, shift=4)
     return canvas
+
+
+def power_law(rng: np.random.Generator, shape: tuple[int, int], beta: float) -> np.ndarray:
+    """Noise [h, w] with power spectrum 1 / f^beta, f in cycles a pixel; standard deviation about 1.
+
+    A sum of octaves: an octave of a 1 / f^beta plane holds variance in proportion to f^(2 - beta).
+    """
+    total, power = np.zeros(shape, np.float32), 0.0
+    sigma = min(shape) / 5.0
+    while sigma > 0.8:
+        weight = sigma ** (beta / 2.0 - 1.0)
+        total += weight * smooth_noise(rng, shape, sigma, sigma)
+        power += weight**2
+        sigma /= 2.0
+    return total * np.float32(power**-0.5)

@@ -17,7 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data.phantoms.case import Phantom, Streams, lesion_box
-from models.data.phantoms.texture import filled, fit_to_box, outline, ridges, smooth_curve, smooth_noise
+from models.data.phantoms.texture import (
+    TAU,
+    filled,
+    fit_to_box,
+    outline,
+    ridges,
+    smooth_curve,
+    smooth_noise,
+    white_noise,
+)
 
 SHORTER_SIDE_AT_224 = 34.0
 """Least shorter side of a lesion's box once the image is padded and resized to 224; 32 are promised."""
@@ -60,88 +69,109 @@ def _anatomy(rng: np.random.Generator, noise: np.random.Generator, shape: tuple[
         tissue=_layers(rng, shape),
         gain=_gain(rng, shape),
         speckle=_speckle(noise, rng, shape),
-        floor=10.0 ** (rng.uniform(-5.2, -4.6)),
-        window=(float(rng.uniform(-46.0, -40.0)), float(rng.uniform(2.0, 8.0))),
+        floor=10.0 ** (rng.uniform(-4.4, -3.6)),
+        window=(float(rng.uniform(-38.0, -33.0)), float(rng.uniform(0.0, 5.0))),
         sector=sector,
         texture=smooth_noise(noise, shape, 5.0, 9.0),
     )
 
 
 def _layers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Tissue echo strength in decibels: drawn in flat layers, then bent along the layers' borders."""
+    """Tissue echo strength in decibels: drawn in flat layers, then bent along the layers' borders.
+
+    The flat drawing has half the columns: nothing in it is narrow, and it costs half.
+    """
     import cv2
 
     h, w = shape
-    share = np.array([0.0, rng.uniform(0.028, 0.045), rng.uniform(0.17, 0.32), rng.uniform(0.52, 0.7), 0, 0])
-    share[4] = share[3] + rng.uniform(0.03, 0.07)
+    share = np.array([0.0, rng.uniform(0.028, 0.045), rng.uniform(0.15, 0.32), rng.uniform(0.5, 0.7), 0, 0])
+    share[4] = share[3] + rng.uniform(0.02, 0.08)
     share[5] = share[4] + rng.uniform(0.1, 0.2)
-    level = np.array([-9.0, -17.0, rng.uniform(-12.0, -8.0), -18.0, -16.0, -22.0]) + rng.normal(0, 1, 6)
-    rows = np.arange(h, dtype=np.float32)
-    flat = np.full(h, level[0], np.float32)
+    level = np.array([-10.0, -20.0, rng.uniform(-15.0, -10.0), -20.0, -20.0, -27.0]) + rng.normal(0, 1.2, 6)
     borders = (share * h).tolist()
-    inside = []
+    image = _flat_layers(rng, borders, level.tolist(), (h, -(-w // 2)))
+    bend = _bend(rng, borders, shape)
+    x = np.arange(w, dtype=np.float32) * 0.5 + 2.0 * smooth_noise(rng, shape, 18.0, 30.0)
+    return cv2.remap(image, x, bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def _flat_layers(
+    rng: np.random.Generator, borders: list[float], level: list[float], shape: tuple[int, int]
+) -> np.ndarray:
+    rows = np.arange(shape[0], dtype=np.float32)
+    profile = np.full(shape[0], level[0], np.float32)
+    below = []
     for k in range(1, 6):
-        step = 1.0 / (1.0 + np.exp(-np.clip((rows - borders[k]) / 1.5, -30, 30)))
-        flat += float(level[k] - level[k - 1]) * step
-        inside.append(step)
-    fat = inside[0] - inside[1] + inside[2] - inside[3]
-    gland, muscle = inside[1] - inside[2], inside[3] - inside[4]
-    image = np.repeat(flat[:, None], w, axis=1)
+        below.append(1.0 / (1.0 + np.exp(-np.clip((rows - borders[k]) / 1.8, -30, 30))))
+        profile += (level[k] - level[k - 1]) * below[-1]
+    fat, gland = below[0] - below[1] + below[2] - below[3], below[1] - below[2]
+    image = np.repeat(profile[:, None], shape[1], axis=1)
     image += fat[:, None] * _fat(rng, shape)
     image += gland[:, None] * _gland(rng, shape)
-    image += muscle[:, None] * _muscle(rng, shape)
+    image += below[3][:, None] * _muscle(rng, shape)
     for k in range(1, 6):
-        image += _fascia(rng, rows, borders[k], w, strength=9.0)
-    bend = _bend(rng, borders, shape)
-    x = np.broadcast_to(np.arange(w, dtype=np.float32), shape)
-    x = x + 4.0 * smooth_noise(rng, shape, 18.0, 30.0)
-    return cv2.remap(image.astype(np.float32), x, bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        image += _fascia(rng, rows, borders[k], shape[1], strength=10.0 if k != 2 else 7.0)
+    return image
 
 
 def _bend(rng: np.random.Generator, borders: list[float], shape: tuple[int, int]) -> np.ndarray:
     """For every pixel the row of the flat drawing that lies there, [h, w]."""
+    import cv2
+
     h, w = shape
-    rows = np.arange(h, dtype=np.float32)[:, None]
-    ends = [*borders, h * 1.15]
-    wave = [np.zeros(w, np.float32)]
+    rows = np.arange(0, h, 2, dtype=np.float32)[:, None]
+    ends, columns = [*borders, h * 1.15], -(-w // 2)
+    wave = [np.zeros(columns, np.float32)]
     for k in range(1, 6):
-        own = smooth_curve(rng, w, rng.uniform(0.12, 0.3) * w) * (h * rng.uniform(0.008, 0.03))
-        wave.append(0.45 * wave[-1] + (own if k > 1 else 0.1 * own))
+        own = smooth_curve(rng, columns, rng.uniform(0.1, 0.3) * columns) * (h * rng.uniform(0.01, 0.035))
+        wave.append(0.5 * wave[-1] + (own if k > 1 else 0.1 * own))
     wave.append(wave[-1])
-    flat = np.zeros(shape, np.float32)
+    flat = np.zeros((len(rows), columns), np.float32)
     for k in range(len(ends) - 1):
         top, bottom = ends[k] + wave[k], ends[k + 1] + wave[k + 1]
         bottom = np.maximum(bottom, top + 4.0)
         flat += np.clip((rows - top) / (bottom - top), 0.0, 1.0) * (ends[k + 1] - ends[k])
-    calm = np.clip((rows - ends[1]) / 30.0, 0.0, 1.0)
-    return flat + calm * (
-        3.5 * smooth_noise(rng, shape, 14.0, 34.0) + 1.2 * smooth_noise(rng, shape, 5.0, 12.0)
-    )
+    calm = np.clip((rows - ends[1]) / 40.0, 0.0, 1.0)
+    flat += calm * rng.uniform(3.0, 9.0) * smooth_noise(rng, flat.shape, 16.0, 26.0)
+    flat += calm * 2.2 * smooth_noise(rng, flat.shape, 6.0, 8.0)
+    return np.ascontiguousarray(cv2.resize(flat, (2 * columns, 2 * len(rows)))[:h, :w])
+
+
+def _specular(field: np.ndarray, width: float) -> np.ndarray:
+    """Lines where the field crosses zero, bright only where they lie across the beam, 0..1."""
+    import cv2
+
+    along = np.square(cv2.Sobel(field, cv2.CV_32F, 1, 0))
+    across = np.square(cv2.Sobel(field, cv2.CV_32F, 0, 1))
+    return ridges(field, width) * (across / (across + 1.5 * along + np.float32(1e-6)))
+
+
+def _present(rng: np.random.Generator, shape: tuple[int, int], mean: float) -> np.ndarray:
+    return np.clip(mean + 0.6 * smooth_noise(rng, shape, 9.0, 14.0), 0.0, 1.5)
 
 
 def _fat(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    septa = ridges(smooth_noise(rng, shape, 10.0, 36.0), 0.1)
-    present = np.clip(0.3 + 0.8 * smooth_noise(rng, shape, 14.0, 30.0), 0.0, 1.3)
-    return 13.0 * septa * present + 1.6 * smooth_noise(rng, shape, 6.0, 14.0)
+    septa = _specular(smooth_noise(rng, shape, 8.0, 15.0), 0.2) * _present(rng, shape, rng.uniform(0.4, 0.9))
+    thin = _specular(smooth_noise(rng, shape, 4.0, 11.0), 0.25) * _present(rng, shape, rng.uniform(-0.1, 0.4))
+    return 14.0 * septa + 9.0 * thin + 1.2 * smooth_noise(rng, shape, 5.0, 8.0)
 
 
 def _gland(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    lobules = -9.0 * np.clip(smooth_noise(rng, shape, 8.0, 22.0) - rng.uniform(0.4, 1.1), 0.0, 1.2)
-    fibres = ridges(smooth_noise(rng, shape, 7.0, 30.0), 0.12)
-    present = np.clip(0.2 + 0.8 * smooth_noise(rng, shape, 14.0, 30.0), 0.0, 1.2)
-    return lobules + 7.0 * fibres * present + 2.2 * smooth_noise(rng, shape, 2.0, 9.0)
+    lobules = np.clip(smooth_noise(rng, shape, 9.0, 15.0) - rng.uniform(0.0, 0.9), 0.0, 1.0)
+    fibres = _specular(smooth_noise(rng, shape, 6.0, 13.0), 0.2) * _present(rng, shape, rng.uniform(0.2, 0.8))
+    streaks = np.clip(smooth_noise(rng, shape, 1.6, 7.0) - 0.4, 0.0, 2.0)
+    return -10.0 * lobules + 9.0 * fibres + rng.uniform(1.0, 5.0) * streaks
 
 
 def _muscle(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    return 5.0 * np.clip(smooth_noise(rng, shape, 1.3, 26.0), -0.6, 2.4) + 1.5 * smooth_noise(
-        rng, shape, 4.0, 30.0
-    )
+    fibres = np.clip(smooth_noise(rng, shape, 1.4, 15.0) - 0.3, -0.8, 2.2)
+    return rng.uniform(3.0, 7.0) * fibres + 2.0 * smooth_noise(rng, shape, 5.0, 24.0)
 
 
 def _fascia(rng: np.random.Generator, rows: np.ndarray, centre: float, w: int, strength: float) -> np.ndarray:
-    line = np.exp(-np.square((rows - centre) / rng.uniform(1.2, 2.2)))
-    present = np.clip(0.6 + 0.7 * smooth_curve(rng, w, 35.0), 0.0, 1.5)
-    return (strength * line[:, None] * present).astype(np.float32)
+    line = np.exp(-np.square((rows - centre) / rng.uniform(1.5, 2.8)))
+    present = np.clip(0.5 + 0.7 * smooth_curve(rng, w, 18.0), 0.0, 1.5)
+    return strength * line[:, None] * present
 
 
 def _gain(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -151,7 +181,7 @@ def _gain(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     sliders = np.interp(np.linspace(0, 1, h), np.linspace(0, 1, 8), rng.normal(0.0, 1.2, 8)).astype(
         np.float32
     )
-    fall = -rng.uniform(2.0, 14.0) * depth ** rng.uniform(1.5, 3.0)
+    fall = -rng.uniform(2.0, 14.0) * depth ** rng.uniform(1.5, 3.5)
     contact = -np.clip(smooth_curve(rng, w, 22.0) - 1.1, 0.0, 1.5) * rng.uniform(0.0, 9.0)
     sides = -rng.uniform(0.0, 5.0) * np.linspace(-1, 1, w) ** 4
     start = np.clip((depth - rng.uniform(0.05, 0.2)) * 6.0, 0.0, 1.0)
@@ -159,23 +189,26 @@ def _gain(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _speckle(noise: np.random.Generator, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    """Two-look compound speckle, mean intensity 1; its lateral grain widens away from the focus."""
+    """Compound speckle of unit median; its grain is stretched sideways, the more the farther from the focus.
+
+    Two looks, and a root as the scanner's speckle reduction takes off most of the contrast.
+    """
     import cv2
 
-    h = shape[0]
-    focus, axial = rng.uniform(0.25, 0.6), rng.uniform(0.75, 1.0)
-    near, far = rng.uniform(1.0, 1.4), rng.uniform(2.6, 3.6)
-    share = np.clip(np.abs(np.linspace(0, 1, h) - focus) / 0.65, 0, 1)[:, None].astype(np.float32)
-    intensity = np.zeros(shape, np.float32)
+    h, w = shape
+    focus, near, far = rng.uniform(0.2, 0.5), rng.uniform(1.5, 1.9), rng.uniform(2.6, 3.6)
+    axial = rng.uniform(0.9, 1.3)
+    narrow = (h, int(w / near) + 4)
+    intensity = np.zeros(narrow, np.float32)
     for _ in range(4):
-        white = noise.standard_normal(shape, dtype=np.float32)
-        fine = cv2.GaussianBlur(white, (0, 0), sigmaX=near, sigmaY=axial)
-        coarse = cv2.GaussianBlur(white, (0, 0), sigmaX=far, sigmaY=axial * 1.25)
-        mixed = (1.0 - share) * fine * np.float32(np.sqrt(near * axial)) + share * coarse * np.float32(
-            np.sqrt(far * axial * 1.25)
-        )
-        intensity += np.square(mixed)
-    return intensity * np.float32(np.pi)  # 4 fields of variance 1 / (4 pi): mean 1
+        white = white_noise(noise, narrow)
+        intensity += np.square(cv2.GaussianBlur(white, (0, 0), sigmaX=0.9, sigmaY=axial))
+    away = np.abs(np.linspace(0.0, 1.0, h, dtype=np.float32) - focus) / max(focus, 1.0 - focus)
+    stretch = near + (far - near) * away[:, None]
+    x = (np.arange(w, dtype=np.float32) - w / 2) / stretch + narrow[1] / 2
+    y = np.ascontiguousarray(np.broadcast_to(np.arange(h, dtype=np.float32)[:, None], shape))
+    intensity *= np.float32(np.pi * 0.9 * axial * 1.2)
+    return np.power(cv2.remap(intensity, x, y, cv2.INTER_LINEAR), np.float32(rng.uniform(0.5, 0.8)))
 
 
 def _with_mass(
@@ -188,14 +221,15 @@ def _with_mass(
     malignant = label == "malignant"
     mask = _mass_mask(rng, shape, anatomy.sector, malignant)
     inside = mask.astype(np.float32)
-    soft = cv2.GaussianBlur(inside, (0, 0), 1.8 if malignant else 1.1)
+    soft = cv2.GaussianBlur(inside, (0, 0), 2.4 if malignant else 1.5)
     distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
     ring = (distance > 0) & (distance < 14)
     around = float(np.median(anatomy.tissue[ring]))
-    contrast, grain = rng.uniform(11.0, 18.0), rng.uniform(0.8, 2.4)
-    tissue = anatomy.tissue * (1.0 - soft) + soft * (around - contrast + grain * anatomy.texture)
-    strength, width = rng.uniform(4.0, 8.0), rng.uniform(1.5, 2.5) * (3.0 if malignant else 1.0)
-    tissue += (1.0 - soft) * strength * np.exp(-np.square(distance / np.float32(width)))
+    contrast, grain = rng.uniform(8.0, 13.0), rng.uniform(0.8, 2.6)
+    inner = max(around - contrast, -29.0) + grain * anatomy.texture
+    tissue = (
+        anatomy.tissue * (1.0 - soft) + soft * inner + (1.0 - soft) * _rim(rng, mask, distance, malignant)
+    )
     gain = anatomy.gain + _posterior(rng, inside, malignant)
     attributes: dict[str, str | int | float] = {
         "margin": "angular" if malignant else "smooth",
@@ -203,6 +237,17 @@ def _with_mass(
         "posterior": "shadow" if malignant else "enhancement",
     }
     return tissue, gain, mask.astype(bool), attributes
+
+
+def _rim(rng: np.random.Generator, mask: np.ndarray, distance: np.ndarray, malignant: bool) -> np.ndarray:
+    """Decibels around the mass: a thin capsule bright where the beam meets it squarely, or a broad halo."""
+    strength, width = rng.uniform(5.0, 9.0), rng.uniform(1.5, 2.6)
+    if malignant:
+        return strength * np.exp(-np.square(distance / (3.2 * width)))
+    rows = np.flatnonzero(mask.any(axis=1))
+    height = (np.arange(len(mask), dtype=np.float32) - float(rows.mean())) / (len(rows) / 2.0)
+    square_on = np.clip(0.25 + 0.9 * np.square(height), 0.0, 1.2)[:, None]
+    return strength * np.exp(-np.square(distance / (1.2 * width))) * square_on
 
 
 def _mass_mask(
@@ -228,13 +273,15 @@ def _mass_mask(
 
 def _angular(rng: np.random.Generator, half_width: float, half_height: float) -> np.ndarray:
     """Corners joined by slightly hollow sides, with fine jags."""
-    corners = int(rng.integers(8, 13))
-    angle = (np.arange(corners) + rng.uniform(-0.3, 0.3, corners)) * (2 * np.pi / corners)
-    radius = rng.uniform(0.62, 1.0, corners)
-    radius[rng.integers(0, 2) :: 2] *= rng.uniform(1.1, 1.3)
-    fine = np.linspace(0.0, 2 * np.pi, 240, endpoint=False)
-    r = np.interp(fine, angle, radius, period=2 * np.pi) + rng.normal(0.0, 0.02, 240)
-    return fit_to_box(np.stack([np.cos(fine), np.sin(fine)], 1) * r[:, None], half_width, half_height)
+    fine = np.linspace(0.0, TAU, 240, endpoint=False)
+    radius = np.ones(240)
+    for order in (2, 3, 4, 5):
+        radius += 0.07 * rng.standard_normal() * np.cos(order * fine + rng.uniform(0.0, TAU))
+    for angle in (np.arange(14) + rng.uniform(-0.4, 0.4, 14)) * (TAU / 14):
+        away = np.abs((fine - angle + np.pi) % TAU - np.pi)
+        radius += min(rng.exponential(0.13), 0.45) * np.clip(1.0 - away / rng.uniform(0.12, 0.4), 0.0, 1.0)
+    radius += np.interp(fine, np.linspace(0.0, TAU, 48), rng.normal(0.0, 0.02, 48), period=TAU)
+    return fit_to_box(np.stack([np.cos(fine), np.sin(fine)], 1) * radius[:, None], half_width, half_height)
 
 
 def _posterior(rng: np.random.Generator, inside: np.ndarray, malignant: bool) -> np.ndarray:
@@ -244,7 +291,7 @@ def _posterior(rng: np.random.Generator, inside: np.ndarray, malignant: bool) ->
     way = np.cumsum(inside, axis=0)
     way *= np.float32(1.0 / way[-1].max())
     amount = rng.uniform(9.0, 17.0) * (-1.0 if malignant else 0.55)
-    effect = cv2.GaussianBlur(way, (0, 0), sigmaX=4.0, sigmaY=2.0)
+    effect = cv2.GaussianBlur(np.square(way), (0, 0), sigmaX=5.0, sigmaY=3.0)
     if not malignant:
         bottom = np.flatnonzero(inside.any(axis=1))[-1]
         rows = np.arange(len(inside), dtype=np.float32)
