@@ -11,6 +11,7 @@ Fibrous stroma, fat, regular ducts, vessels and clusters of lymphocytes occur in
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ _FULL = 128.0  # canvas value of concentration 1
 
 @dataclass
 class _Slide:
-    """Canvases that are painted one over another: float32 [224, 224] concentrations, uint8 nuclei and gaps."""
+    """Canvases painted one over another, [224, 224]: float32 concentrations, uint8 nuclei and gaps."""
 
     haematoxylin: np.ndarray
     eosin: np.ndarray
@@ -54,11 +55,10 @@ def draw(streams: Streams, label: str, annotations: bool) -> Phantom:
     grain = smooth_noise(streams.noise, _SHAPE, 0.9, 0.9)
     haematoxylin, eosin = _concentrations(slide, grain)
     if label == "idc":
-        tumour, mask, attributes = _tumour(streams.lesion)
+        tumour, cover, mask, attributes = _tumour(streams.lesion)
         h, e = _concentrations(tumour, grain)
-        soft = _soft(mask)
-        haematoxylin += soft * (h - haematoxylin)
-        eosin += soft * (e - eosin)
+        haematoxylin += cover * (h - haematoxylin)
+        eosin += cover * (e - eosin)
         attributes |= lesion_box(mask)
     return Phantom(_stain(rng, streams.noise, haematoxylin, eosin), mask, label, attributes)
 
@@ -71,17 +71,18 @@ def _stroma(rng: np.random.Generator) -> tuple[_Slide, np.ndarray]:
     x, y = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
     wave = rng.uniform(6.0, 16.0) * smooth_noise(rng, _SHAPE, 26.0, 26.0)
     wave += 1.2 * smooth_noise(rng, _SHAPE, 6.0, 6.0)
-    along = np.cos(angle) * x + np.sin(angle) * y
-    across = np.cos(angle) * y - np.sin(angle) * x + wave
+    c, s = math.cos(angle), math.sin(angle)
+    along = c * x + s * y
+    across = c * y - s * x + wave
     wide = (340, 340)
     flat = np.stack(
         [
-            smooth_noise(rng, wide, 1.3, 16.0) + 0.8 * smooth_noise(rng, wide, 4.0, 30.0),
+            smooth_noise(rng, wide, 1.1, 12.0) + 0.6 * smooth_noise(rng, wide, 3.0, 24.0),
             ridges(smooth_noise(rng, wide, 5.0, 22.0), 0.09) * (smooth_noise(rng, wide, 16.0, 20.0) > 0.2),
         ],
         axis=-1,
     )
-    middle = along.mean(), across.mean()
+    middle = float(along.mean()), float(across.mean())
     bent = cv2.remap(
         flat,
         along - middle[0] + 170.0,
@@ -90,26 +91,27 @@ def _stroma(rng: np.random.Generator) -> tuple[_Slide, np.ndarray]:
         borderMode=cv2.BORDER_REFLECT_101,
     )
     density = rng.uniform(0.5, 0.85)
-    eosin = density * (1.0 + 0.17 * bent[..., 0] + 0.12 * smooth_noise(rng, _SHAPE, 20.0, 20.0))
+    eosin = density * (1.0 + 0.16 * bent[..., 0] + 0.12 * smooth_noise(rng, _SHAPE, 20.0, 20.0))
     haematoxylin = 0.06 + 0.03 * smooth_noise(rng, _SHAPE, 10.0, 10.0)
     gaps = (255.0 * np.clip(bent[..., 1] * rng.uniform(0.2, 1.3), 0.0, 0.95)).astype(np.uint8)
     slope_y, slope_x = np.gradient(wave)
-    turn = slope_x * np.cos(angle) + slope_y * np.sin(angle)
+    turn = slope_x * c + slope_y * s
     slide = _Slide(haematoxylin, np.clip(eosin, 0.1, 1.4), np.zeros(_SHAPE, np.uint8), gaps)
     return slide, angle - np.arctan(turn)
 
 
 def _fat(rng: np.random.Generator, slide: _Slide) -> None:
-    """Adipocytes: empty round cells between thin membranes, where a cloud is high; absent from half the patches."""
-    limit = rng.uniform(-0.4, 1.6) if rng.random() < 0.5 else 9.0
+    """Adipocytes, empty round cells between thin membranes, where a cloud is high; in half the patches."""
+    limit = rng.uniform(-0.5, 1.3) if rng.random() < 0.5 else 9.0
     cloud = smooth_noise(rng, _SHAPE, 34.0, 34.0)
-    pitch = rng.uniform(17.0, 26.0)
-    centres = _scatter(rng, pitch, 0.16)
-    for centre in centres:
-        curve = outline(rng, pitch * 0.49, pitch * rng.uniform(0.44, 0.54), np.array([0.03, 0.03, 0.02]), 24)
-        column, row = np.clip(centre, 0, SIDE - 1).astype(int)
-        if cloud[row, column] > limit:
-            _paint(slide.gaps, curve + centre, 250)
+    pitch = rng.uniform(17.0, 27.0)
+    centres = _scatter(rng, pitch, 0.07)
+    axes = pitch * np.clip(rng.normal(0.485, 0.03, (len(centres), 2)), 0.4, 0.53)
+    column, row = np.clip(centres, 0, SIDE - 1).astype(int).T
+    inside = cloud[row, column] > limit
+    shapes = _nuclei(rng, centres, axes, rng.uniform(0.0, np.pi, len(centres)), 0.07)
+    for shape in shapes[inside]:
+        _paint(slide.gaps, shape, 248)
 
 
 def _scatter(rng: np.random.Generator, pitch: float, jitter: float) -> np.ndarray:
@@ -205,20 +207,23 @@ def _lymphocytes(rng: np.random.Generator, slide: _Slide) -> None:
     _stamp(rng, slide, shapes[slide.gaps[row, column] < 120], (150, 195))
 
 
-def _tumour(rng: np.random.Generator) -> tuple[_Slide, np.ndarray, dict[str, str | int | float]]:
-    """A slide full of tumour, the region of it that shows (bool [224, 224]) and how it was drawn."""
+def _tumour(
+    rng: np.random.Generator,
+) -> tuple[_Slide, np.ndarray, np.ndarray, dict[str, str | int | float]]:
+    """Tumour, how much of it shows ([224, 224], 0..1), its mask (bool) and how it was drawn."""
     half = rng.uniform(SMALLEST_REGION / 2.0 * 1.15, 62.0, 2)
     centre = rng.uniform(half + 2.0, SIDE - half - 2.0)
     border = outline(rng, half[0], half[1], np.array([0.08, 0.1, 0.09, 0.07, 0.06, 0.05, 0.05]))
     mask = filled(border + centre, _SHAPE).astype(bool)
-    nests = smooth_noise(rng, _SHAPE, 9.0, 9.0)
-    band = ridges(nests, 0.16)  # fibrous bands between the nests
-    eosin = 0.5 + 0.25 * band + 0.06 * smooth_noise(rng, _SHAPE, 2.0, 5.0)
-    slide = _Slide(0.36 - 0.26 * band, eosin, np.zeros(_SHAPE, np.uint8), np.zeros(_SHAPE, np.uint8))
-    pitch, pleomorphism = rng.uniform(6.6, 8.4), rng.uniform(0.2, 0.32)
+    band = ridges(smooth_noise(rng, _SHAPE, 11.0, 11.0), 0.2)  # of stroma left between the nests
+    eosin = 0.5 + 0.05 * smooth_noise(rng, _SHAPE, 2.0, 2.0)
+    slide = _Slide(
+        np.full(_SHAPE, 0.27, np.float32), eosin, np.zeros(_SHAPE, np.uint8), np.zeros(_SHAPE, np.uint8)
+    )
+    pitch, pleomorphism = rng.uniform(7.0, 9.2), rng.uniform(0.22, 0.36)
     centres = _scatter(rng, pitch, 0.2)
     column, row = np.clip(centres, 0, SIDE - 1).astype(int).T
-    centres = centres[_grown(mask)[row, column] & (band[row, column] < 0.55)]
+    centres = centres[mask[row, column] & (band[row, column] < 0.5)]
     count = len(centres)
     size = np.clip(pitch * 0.47 * np.exp(rng.normal(0.0, pleomorphism, count)), 2.4, 7.0)
     longer = rng.uniform(1.0, 1.5, count)
@@ -229,19 +234,15 @@ def _tumour(rng: np.random.Generator) -> tuple[_Slide, np.ndarray, dict[str, str
     _stamp(rng, slide, _nuclei(rng, centres[pale], axes[pale] * 0.68, angles[pale], 0.15), (70, 100))
     dots = centres[pale] + rng.normal(0.0, 0.6, (int(pale.sum()), 2))
     _stamp(rng, slide, _nuclei(rng, dots, np.full((len(dots), 2), 0.9), angles[pale], 0.0), (180, 220))
-    return slide, mask, {"nuclei": count, "pleomorphism": round(float(pleomorphism), 3)}
+    cover = np.maximum(_soft(mask) * (1.0 - band), _soft(slide.nuclei > 40, 0.7))
+    attributes = {"margin": "irregular", "nuclei": count, "pleomorphism": round(pleomorphism, 3)}
+    return slide, cover, mask | (slide.nuclei > 40), attributes
 
 
-def _grown(mask: np.ndarray) -> np.ndarray:
+def _soft(mask: np.ndarray, sigma: float = 1.6) -> np.ndarray:
     import cv2
 
-    return cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-
-
-def _soft(mask: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.2)
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma)
 
 
 def _concentrations(slide: _Slide, grain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -250,7 +251,7 @@ def _concentrations(slide: _Slide, grain: np.ndarray) -> tuple[np.ndarray, np.nd
     covered = np.clip(slide.nuclei.astype(np.float32) * np.float32(1.0 / 100.0), 0.0, 1.0)
     chromatin = slide.nuclei.astype(np.float32) * np.float32(1.0 / _FULL) * (1.0 + 0.13 * grain)
     haematoxylin = np.maximum(slide.haematoxylin * tissue, chromatin)
-    eosin = slide.eosin * tissue * (1.0 - 0.65 * covered) * (1.0 + 0.06 * grain)
+    eosin = slide.eosin * tissue * (1.0 - 0.65 * covered) * (1.0 + 0.09 * grain)
     return haematoxylin, eosin
 
 

@@ -234,7 +234,7 @@ def _turned(curve: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _place(rng: np.random.Generator, anatomy: _Anatomy, reach: float) -> np.ndarray:
-    """A point (x, y) drawn evenly from those at which a disc of radius `reach` lies inside breast and image."""
+    """A point (x, y) drawn evenly from those where a disc of radius `reach` lies inside breast and image."""
     h, w = anatomy.thickness.shape
     edge = round(reach) + 3
     room = np.zeros((h, w), bool)
@@ -253,7 +253,7 @@ def _place(rng: np.random.Generator, anatomy: _Anatomy, reach: float) -> np.ndar
 def _spicules(
     rng: np.random.Generator, centre: np.ndarray, radius: float, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tapered, slightly bent rays: their brightness [h, w] 0..1 and, uint8, the pixels of their inner half."""
+    """Tapered, slightly bent rays: brightness [h, w] 0..1, and uint8 the pixels of their inner half."""
     import cv2
 
     bright, near = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
