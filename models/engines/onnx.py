@@ -203,19 +203,21 @@ def _compile_openvino(path: Path) -> CompiledModel:
 
     core = _openvino_core()
     # Some CPUs compute in half precision unless told otherwise, which moves probabilities by 1e-3.
+    model = core.read_model(path)
     compiled = core.compile_model(
-        core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     )
+    # A compiled port also answers to the names of what was fused into it, so names are taken before.
+    inputs, outputs = [[port.any_name for port in ports] for ports in (model.inputs, model.outputs)]
     shapes = {
         port.any_name: tuple(None if axis.is_dynamic else axis.get_length() for axis in port.partial_shape)
-        for port in (*compiled.inputs, *compiled.outputs)
+        for port in (*model.inputs, *model.outputs)
     }
-    names = [port.any_name for port in compiled.outputs]
 
     def call(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         request = compiled.create_infer_request()
-        request.infer(dict(arrays), share_inputs=True)
-        return {name: np.array(request.get_output_tensor(i).data) for i, name in enumerate(names)}
+        request.infer({i: arrays[name] for i, name in enumerate(inputs)}, share_inputs=True)
+        return {name: np.array(request.get_output_tensor(i).data) for i, name in enumerate(outputs)}
 
     version = ov.get_version().split("-")[0]
     return CompiledModel(call, shapes, f"openvino {version} cpu f32")

@@ -124,6 +124,15 @@ def test_three_classes_have_margins_against_the_mean_of_the_others(tmp_path, ima
     np.testing.assert_allclose(explained.probabilities[0], powers / powers.sum(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_ports_keep_their_names_whatever_is_fused(run, kind):
+    head = onnx_engine.compile_model(run.head_file, kind)
+    outputs = {"logits": (None, 1), "channel_weights_a": (None, 2, 2), "channel_weights_b": (None, 2, 3)}
+    assert head.shapes == {"pooled_a": (None, 2), "pooled_b": (None, 3)} | outputs
+    arrays = {"pooled_a": np.zeros((1, 2), np.float32), "pooled_b": np.zeros((1, 3), np.float32)}
+    assert set(head.call(arrays)) == set(outputs)
+
+
 def test_the_two_runtimes_agree(run, images):
     first, second = (open_engine(run, kind).explain(images) for kind in RUNTIMES)
     np.testing.assert_allclose(first.logits, second.logits, rtol=1e-4)

@@ -66,7 +66,9 @@ def head_model(layers: list[tuple[np.ndarray, np.ndarray]], cells: dict[str, tup
         helper.make_node("Concat", [f"pooled_{name}" for name in cells], ["x"], axis=1),
         helper.make_node("Gemm", ["x", "w1", "b1"], ["z"]),
         helper.make_node("Relu", ["z"], ["hidden"]),
-        helper.make_node("Gemm", ["hidden", "w2", "b2"], ["logits"]),
+        # Two nodes that a runtime fuses into one: the output must keep its name.
+        helper.make_node("MatMul", ["hidden", "w2"], ["a_product"]),
+        helper.make_node("Add", ["a_product", "b2"], ["logits"]),
         helper.make_node("Greater", ["z", "zero"], ["on"]),
         helper.make_node("Cast", ["on"], ["mask"], to=TensorProto.FLOAT),
         helper.make_node("Unsqueeze", ["mask", "axis"], ["mask3"]),
