@@ -1,0 +1,24 @@
+"""Files for the person to keep, made in memory when they are asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.panels import chosen_map
+from pages.ui.pictures import Style
+from xai.explain import CaseExplanation
+from xai.export import document, file_stem, overlay_png, safe_part, to_json
+
+
+def offer_downloads(result: CaseExplanation, name: str, style: Style) -> None:
+    """The overlay as PNG without metadata, and a JSON document with every number."""
+    heatmap, stem = chosen_map(result, name), file_stem(result)
+    with st.container(horizontal=True):
+        st.download_button(
+            "Overlay (PNG)", lambda: overlay_png(result, heatmap, style.opacity, style.colours),
+            f"{stem}-{safe_part(heatmap.map.name)}.png", "image/png", key="download_png", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "All numbers (JSON)", lambda: to_json(document(result)), f"{stem}.json", "application/json",
+            key="download_json", on_click="ignore",
+        )  # fmt: skip

@@ -1,0 +1,123 @@
+"""What the sidebar of Inspect asks: which image, which mask, which run, and how to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from models.errors import BadInput
+from models.runs import Run
+from models.study import Study
+from pages.ui import caches, state
+from pages.ui.caches import Mask
+from pages.ui.pictures import DRAWINGS, Style
+from pages.ui.samples import Sample, by_use, fitting_run
+from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
+
+FORMATS = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"]
+#: jet's own words: the choice must not look like the others.
+COLOUR_LABELS = {name: name.capitalize() for name in COLOUR_MAPS} | {
+    "jet": "Jet (misleading: not perceptually uniform)"
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The case to inspect: a study, its lesion mask if there is one, and the sample it is if it is one."""
+
+    study: Study
+    mask: Mask | None
+    sample: Sample | None
+
+
+def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
+    """Ask for an upload or a sample, and for a mask. None while nothing is chosen; BadInput for bad files."""
+    by_id = {sample.id: sample for sample in samples}
+    state.follow_address(state.SAMPLE, by_id)
+    upload = st.file_uploader(
+        "Image", FORMATS, key=state.upload_key("image"), on_change=_forget_sample,
+        help="PNG, JPEG, BMP or TIFF. It stays in memory and is never written to disk.",
+    )  # fmt: skip
+    st.selectbox(
+        "or a sample (synthetic phantoms)", list(by_id), None, lambda id: _sample_name(by_id[id]),
+        key=state.SAMPLE, persist_state="session", placeholder="Choose a sample", filter_mode=None,
+        on_change=_take_sample, args=(by_id, tuple(runs)),
+    )  # fmt: skip
+    mask = st.file_uploader(
+        "Lesion mask (optional)", FORMATS, key=state.upload_key("mask"),
+        help="An image of the same size, black outside the lesion. The heatmap is measured against it.",
+    )  # fmt: skip
+    sample = None if upload else by_id.get(st.session_state.get(state.SAMPLE) or "")
+    state.write_address(state.SAMPLE, sample.id if sample else None)
+    image, shipped = _files(upload, sample)
+    if image is None:
+        return None
+    outline = caches.File(mask.getvalue(), mask.name) if mask else shipped
+    return Chosen(caches.study(image), caches.mask(outline) if outline else None, sample)
+
+
+def pick_run(runs: Sequence[Run]) -> Run:
+    """Ask for a run with weights. BadInput where there is none, or the address asks for an unknown one."""
+    by_id = {run.id: run for run in by_use(runs) if run.has_weights}
+    if not by_id:
+        raise BadInput(
+            "There is no run with weights to ask: train one or import one (python -m models --help)."
+        )
+    state.follow_address(state.RUN, by_id)
+    if st.session_state.get(state.RUN) not in by_id:
+        st.session_state[state.RUN] = next(iter(by_id))
+    chosen = st.selectbox(
+        "Run", list(by_id), format_func=lambda id: run_name(by_id[id]), key=state.RUN,
+        persist_state="session", filter_mode="contains",
+        help="A trained classifier with its threshold, grouped by modality.",
+    )  # fmt: skip
+    state.write_address(state.RUN, chosen)
+    return by_id[chosen]
+
+
+def pick_style() -> Style:
+    """Ask how the heatmap is drawn."""
+    drawing = st.segmented_control(
+        "Heatmap", DRAWINGS, format_func=str.capitalize, default=DRAWINGS[0], required=True, key="drawing",
+        persist_state="session", width="stretch",
+    )  # fmt: skip
+    opacity = st.slider(
+        "Opacity at full colour", 0.0, 1.0, DEFAULT_OPACITY, 0.05, key="opacity", persist_state="session"
+    )
+    colours = st.selectbox(
+        "Colour map", list(COLOUR_MAPS), list(COLOUR_MAPS).index(DEFAULT_COLOURS), COLOUR_LABELS.get,
+        key="colours", persist_state="session", filter_mode=None,
+    )  # fmt: skip
+    return Style(opacity, colours, drawing)
+
+
+def run_name(run: Run) -> str:
+    """A run's name in a picker; the modality comes first, which groups them."""
+    mark = " (synthetic)" if run.card.synthetic else ""
+    return f"{run.modality.capitalize()}: {run.id}{mark}"
+
+
+def _files(upload, sample: Sample | None) -> tuple[caches.File | None, caches.File | None]:
+    if upload:
+        return caches.File(upload.getvalue(), upload.name), None
+    return caches.sample_files(sample) if sample else (None, None)
+
+
+def _sample_name(sample: Sample) -> str:
+    return f"{sample.title} ({sample.id})"
+
+
+def _forget_sample() -> None:
+    """An upload takes the place of a sample."""
+    st.session_state[state.SAMPLE] = None
+
+
+def _take_sample(samples: dict[str, Sample], runs: tuple[Run, ...]) -> None:
+    """A sample takes the place of an upload and opens with the run that fits it."""
+    state.clear_uploads()
+    sample = samples.get(st.session_state[state.SAMPLE] or "")
+    run = fitting_run(sample, runs) if sample else None
+    if run:
+        st.session_state[state.RUN] = run.id
