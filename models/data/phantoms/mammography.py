@@ -82,7 +82,7 @@ def _anatomy(rng: np.random.Generator, noise: np.random.Generator) -> _Anatomy:
         thickness=_thickness(rng, depth),
         depth=depth,
         grain=white_noise(noise, shape),
-        exposure=(float(rng.uniform(0.85, 1.1)), float(rng.uniform(0.85, 1.15))),
+        exposure=(float(rng.uniform(0.8, 1.0)), float(rng.uniform(0.85, 1.15))),
         laterality=laterality,
         view=view,
     )
@@ -154,8 +154,8 @@ def _tissue(rng: np.random.Generator, shape: tuple[int, int], nipple: tuple[floa
     amount = 1.4 * np.maximum(place, -1.6) + 0.75 * fronds + 0.65 * cloud + 2.0 * (density - 0.5)
     gland = 1.0 / (1.0 + np.exp(-np.clip(2.4 * amount, -20.0, 20.0)))
     lobules = 1.0 + 0.13 * fronds + 0.13 * power_law(rng, shape, 2.6)
-    fat = 0.31 + 0.02 * cloud + (1.0 - 0.5 * gland) * rng.uniform(0.12, 0.24) * strands
-    return fat + gland * (0.2 + 0.2 * density) * lobules
+    fat = 0.36 + 0.02 * cloud + (1.0 - 0.5 * gland) * rng.uniform(0.08, 0.18) * strands
+    return fat + gland * (0.2 + 0.22 * density) * lobules
 
 
 def _towards_nipple(
@@ -165,8 +165,8 @@ def _towards_nipple(
     h, w = shape
     x = np.arange(w, dtype=np.float32)[None] - (nipple[0] + 0.25 * w)
     y = np.arange(h, dtype=np.float32)[:, None] - nipple[1]
-    x = x + 14.0 * smooth_noise(rng, shape, 24.0, 24.0) + 1.5 * smooth_noise(rng, shape, 6.0, 6.0)
-    y = y + 14.0 * smooth_noise(rng, shape, 24.0, 24.0) + 1.5 * smooth_noise(rng, shape, 6.0, 6.0)
+    x = x + 10.0 * smooth_noise(rng, shape, 24.0, 24.0) + 1.5 * smooth_noise(rng, shape, 6.0, 6.0)
+    y = y + 10.0 * smooth_noise(rng, shape, 24.0, 24.0) + 1.5 * smooth_noise(rng, shape, 6.0, 6.0)
     return np.sqrt(np.square(x) + np.square(y)), np.arctan2(y, -x) * np.float32(0.5 * w)
 
 
@@ -210,7 +210,7 @@ def _with_mass(
     harmonics = np.array([0.08, 0.1, 0.08, 0.06, 0.06, 0.05]) if malignant else np.array([0.02, 0.03, 0.02])
     curve = outline(rng, half_width, half_height, harmonics)
     core = filled(_turned(curve, turn) + centre, shape)
-    density, texture = rng.uniform(0.17, 0.27), smooth_noise(rng, shape, 9.0, 9.0)
+    density, texture = rng.uniform(0.2, 0.3), smooth_noise(rng, shape, 9.0, 9.0)
     soft = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 6.0 if malignant else 2.8)
     attenuation = anatomy.attenuation + density * soft * (1.0 + 0.12 * texture)
     if malignant:

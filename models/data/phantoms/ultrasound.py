@@ -70,7 +70,7 @@ def _anatomy(rng: np.random.Generator, noise: np.random.Generator, shape: tuple[
         gain=_gain(rng, shape),
         speckle=_speckle(noise, rng, shape),
         floor=10.0 ** (rng.uniform(-4.4, -3.6)),
-        window=(float(rng.uniform(-38.0, -33.0)), float(rng.uniform(0.0, 5.0))),
+        window=(float(rng.uniform(-36.0, -31.0)), float(rng.uniform(1.0, 8.0))),
         sector=sector,
         texture=smooth_noise(noise, shape, 5.0, 9.0),
     )
@@ -91,6 +91,7 @@ def _layers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     borders = (share * h).tolist()
     image = _flat_layers(rng, borders, level.tolist(), (h, -(-w // 2)))
     bend = _bend(rng, borders, shape)
+    image += rng.uniform(1.0, 3.0) * smooth_noise(rng, image.shape, 26.0, 22.0)
     x = np.arange(w, dtype=np.float32) * 0.5 + 2.0 * smooth_noise(rng, shape, 18.0, 30.0)
     return cv2.remap(image, x, bend, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
@@ -272,14 +273,14 @@ def _mass_mask(
 
 
 def _angular(rng: np.random.Generator, half_width: float, half_height: float) -> np.ndarray:
-    """Corners joined by slightly hollow sides, with fine jags."""
+    """An uneven body with short spikes of many widths and fine jags."""
     fine = np.linspace(0.0, TAU, 240, endpoint=False)
     radius = np.ones(240)
     for order in (2, 3, 4, 5):
         radius += 0.07 * rng.standard_normal() * np.cos(order * fine + rng.uniform(0.0, TAU))
     for angle in (np.arange(14) + rng.uniform(-0.4, 0.4, 14)) * (TAU / 14):
         away = np.abs((fine - angle + np.pi) % TAU - np.pi)
-        radius += min(rng.exponential(0.13), 0.45) * np.clip(1.0 - away / rng.uniform(0.12, 0.4), 0.0, 1.0)
+        radius += min(rng.exponential(0.13), 0.45) * np.clip(1.0 - away / rng.uniform(0.12, 0.35), 0.0, 1.0)
     radius += np.interp(fine, np.linspace(0.0, TAU, 48), rng.normal(0.0, 0.02, 48), period=TAU)
     return fit_to_box(np.stack([np.cos(fine), np.sin(fine)], 1) * radius[:, None], half_width, half_height)
 
