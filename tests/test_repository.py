@@ -123,7 +123,7 @@ def _help(module: str, subcommand: str) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, f"python -m {module} {subcommand}: {done.stderr}"
     return done.stdout
@@ -170,7 +170,7 @@ def test_a_skipped_browser_test_fails_in_ci_alone(tmp_path, ci, failed):
         env={**os.environ, "CI": ci},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
     )
     assert (done.returncode != 0) == failed, done.stdout
     assert ("1 passed, 1 skipped, 2 errors" if failed else "1 passed, 3 skipped") in done.stdout

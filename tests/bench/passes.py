@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from models.engines.onnx import compile_model
 from models.runs import Run
 from tests.bench.rows import Pair, Row, milliseconds, timed_in_pairs
 from xai.cam import Explanation, explain_case
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.networks.graph import Network
 
 OVERHEAD_LIMIT = 1.05
 SPEED_UP_LIMIT = 20.0
@@ -36,12 +42,12 @@ def tensorflow_overhead(run: Run, tensor: np.ndarray) -> Row:
     import tensorflow as tf
 
     engine = open_engine(run, "tensorflow")
-    network = _logits_only(run)
-    compiled = tf.function(lambda image: network(image, training=False))
-    image = tf.constant(tensor)
+    network = _logits_only(engine.network)
+    signature = tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+    compiled = tf.function(lambda image: network(image, training=False), input_signature=[signature])
 
     def bare() -> np.ndarray:
-        return compiled(image).numpy()
+        return compiled(tensor).numpy()
 
     _check_same(bare(), engine.explain(tensor).logits, engine.name)
     return _overhead_row(
@@ -56,8 +62,10 @@ def against_tf_keras_vis(run: Run, tensor: np.ndarray) -> Row:
     """
     from tf_keras_vis.gradcam import Gradcam
 
+    from models.networks.rebuild import rebuild
+
     engine = open_engine(run, "onnx")
-    library = Gradcam(_logits_only(run), clone=False)
+    library = Gradcam(_logits_only(rebuild(run)), clone=False)
     positive = run.classes.index(run.positive)
     column = 0 if run.card.logits == 1 else positive
 
@@ -129,13 +137,11 @@ def _bare_onnx(run: Run, runtime: str, folder: Path) -> Callable[[np.ndarray], n
     return bare
 
 
-def _logits_only(run: Run):
-    """The run's flat Keras network, rebuilt from its stored weights, cut at its logits."""
+def _logits_only(network: Network) -> keras.Model:
+    """The flat network cut at its logits."""
     import keras
 
-    from models.networks.rebuild import rebuild
-
-    model = rebuild(run).model
+    model = network.model
     return keras.Model(model.input, model.output["logits"])
 
 
