@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         + "; ".join(f"{name}: {', '.join(labels)}" for name, labels in LABELS.items())
         + ".",
     )
-    parser.add_argument("modality", choices=MODALITIES)
+    parser.add_argument("modality", choices=[*MODALITIES, "all"], help="all: N of each in one folder")
     parser.add_argument("--count", type=int, required=True, metavar="N", help="number of images")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="series of images (default 1)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
@@ -35,18 +35,19 @@ def run(args: argparse.Namespace) -> int:
 
     from models.data.phantoms import write_phantoms
 
-    with tqdm(total=args.count, unit="image", file=sys.stderr, disable=None) as bar:
+    total = args.count * (len(MODALITIES) if args.modality == "all" else 1)
+    with tqdm(total=total, unit="image", file=sys.stderr, disable=None) as bar:
         manifest = write_phantoms(
             args.modality, args.count, args.seed, args.out, progress=lambda done: bar.update(done - bar.n)
         )
     if args.json:
         written = {
             "modality": args.modality,
-            "count": args.count,
+            "count": total,
             "seed": args.seed,
             "manifest": str(manifest),
         }
         print(json.dumps(written))
     else:
-        print(f"{args.count} {args.modality} phantoms, seed {args.seed}: {manifest}")
+        print(f"{total} phantoms ({args.modality}, seed {args.seed}): {manifest}")
     return 0

@@ -20,8 +20,8 @@ def phantom(
     """Phantom number `index` (0, 1, ...) of the series `seed` (0, 1, ...).
 
     Labels come balanced: each run of len(LABELS[modality]) phantoms holds every label once. Naming a label
-    draws that label's twin: the same anatomy and noise, another lesion or none. annotations burns in text
-    and calipers (ultrasound) or a view marker (mammography), whatever the label.
+    draws that label's twin: the same anatomy and noise, another lesion or none. annotations burns in
+    text and, at a mass, calipers (ultrasound) or a view marker (mammography): a shortcut to test audits with.
     Deterministic: the same arguments and library versions give the same bytes.
     Raises BadInput for an unknown modality or label and for a negative seed or index.
     """

@@ -229,7 +229,7 @@ def _tumour(
     centre = rng.uniform(half + 2.0, SIDE - half - 2.0)
     border = outline(rng, half[0], half[1], np.array([0.08, 0.1, 0.09, 0.07, 0.06, 0.05, 0.05]))
     mask = filled(border + centre, _SHAPE).astype(bool)
-    band = ridges(smooth_noise(rng, _SHAPE, 11.0, 11.0), 0.2)  # of stroma left between the nests
+    band = ridges(smooth_noise(rng, _SHAPE, 11.0, 11.0), 0.12)  # of stroma left between the nests
     eosin = 0.5 + 0.05 * smooth_noise(rng, _SHAPE, 2.0, 2.0)
     slide = _Slide(
         np.full(_SHAPE, 0.27, np.float32), eosin, np.zeros(_SHAPE, np.uint8), np.zeros(_SHAPE, np.uint8)

@@ -259,8 +259,8 @@ def _spicules(
     bright, near = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     count = int(rng.integers(22, 38))
     angles = (np.arange(count) + rng.uniform(-0.45, 0.45, count)) * (TAU / count)
-    lengths = radius * np.clip(1.15 + rng.exponential(0.38, count), 1.2, 2.4)
-    bends, widths = rng.normal(0.0, 0.14, count), rng.uniform(2.0, 7.0, count)
+    lengths = radius * np.clip(1.15 + rng.exponential(0.3, count), 1.2, 2.4)
+    bends, widths = rng.normal(0.0, 0.2, count), rng.uniform(2.0, 6.0, count)
     for angle, length, bend, thick in zip(angles, lengths, bends, widths, strict=True):
         ray = _ray(angle, length, bend, thick) + centre
         cv2.fillPoly(bright, [np.round(ray * 16.0).astype(np.int32)], 255, cv2.LINE_AA, 4)

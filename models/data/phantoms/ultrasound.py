@@ -69,7 +69,7 @@ def _anatomy(rng: np.random.Generator, noise: np.random.Generator, shape: tuple[
         tissue=_layers(rng, shape),
         gain=_gain(rng, shape),
         speckle=_speckle(noise, rng, shape),
-        floor=10.0 ** (rng.uniform(-4.4, -3.6)),
+        floor=10.0 ** rng.uniform(-4.0, -3.2),
         window=(float(rng.uniform(-36.0, -31.0)), float(rng.uniform(1.0, 8.0))),
         sector=sector,
         texture=smooth_noise(noise, shape, 5.0, 9.0),
@@ -87,7 +87,7 @@ def _layers(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     share = np.array([0.0, rng.uniform(0.028, 0.045), rng.uniform(0.15, 0.32), rng.uniform(0.5, 0.7), 0, 0])
     share[4] = share[3] + rng.uniform(0.02, 0.08)
     share[5] = share[4] + rng.uniform(0.1, 0.2)
-    level = np.array([-10.0, -20.0, rng.uniform(-15.0, -10.0), -20.0, -20.0, -27.0]) + rng.normal(0, 1.2, 6)
+    level = np.array([-10.0, -20.0, rng.uniform(-15.0, -10.0), -19.0, -18.0, -23.0]) + rng.normal(0, 1.2, 6)
     borders = (share * h).tolist()
     image = _flat_layers(rng, borders, level.tolist(), (h, -(-w // 2)))
     bend = _bend(rng, borders, shape)
@@ -182,7 +182,7 @@ def _gain(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     sliders = np.interp(np.linspace(0, 1, h), np.linspace(0, 1, 8), rng.normal(0.0, 1.2, 8)).astype(
         np.float32
     )
-    fall = -rng.uniform(2.0, 14.0) * depth ** rng.uniform(1.5, 3.5)
+    fall = -rng.uniform(1.0, 9.0) * depth ** rng.uniform(1.5, 3.5)
     contact = -np.clip(smooth_curve(rng, w, 22.0) - 1.1, 0.0, 1.5) * rng.uniform(0.0, 9.0)
     sides = -rng.uniform(0.0, 5.0) * np.linspace(-1, 1, w) ** 4
     start = np.clip((depth - rng.uniform(0.05, 0.2)) * 6.0, 0.0, 1.0)
@@ -291,7 +291,7 @@ def _posterior(rng: np.random.Generator, inside: np.ndarray, malignant: bool) ->
 
     way = np.cumsum(inside, axis=0)
     way *= np.float32(1.0 / way[-1].max())
-    amount = rng.uniform(9.0, 17.0) * (-1.0 if malignant else 0.55)
+    amount = rng.uniform(9.0, 17.0) * (-1.0 if malignant else 0.75)
     effect = cv2.GaussianBlur(np.square(way), (0, 0), sigmaX=5.0, sigmaY=3.0)
     if not malignant:
         bottom = np.flatnonzero(inside.any(axis=1))[-1]

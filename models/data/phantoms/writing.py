@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from models.data.phantoms.case import Phantom
+from models.data.phantoms.case import MODALITIES, Phantom
 from models.errors import BadInput
 
 _LEADING = ("file", "label", "mask_file", "patient_id", "modality", "synthetic")
@@ -22,6 +22,7 @@ def write_phantoms(
 ) -> Path:
     """Write phantoms 0 .. n-1 of a series to `out` and return the path of its manifest.csv.
 
+    modality: one of MODALITIES, or "all" for n of each in one folder.
     images/*.png (8-bit, no metadata), masks/*.png (1-bit, only where there is a lesion), manifest.csv. The
     folder appears whole or not at all. progress is called with the number written so far.
     Raises BadInput if `out` holds something already, or for an unknown modality, seed or count.
@@ -33,19 +34,20 @@ def write_phantoms(
         raise BadInput(f"The number of phantoms must be at least 1, not {n}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out} already holds something: name a new or an empty folder.")
-    first = phantom(modality, seed, 0)  # an unknown modality is refused before anything is created
+    modalities = MODALITIES if modality == "all" else (modality,)
+    first = phantom(modalities[0], seed, 0)  # what it refuses, it refuses before anything is created
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        draft.chmod(0o755)
+        draft.chmod(0o755)  # mkdtemp's 0o700 would keep other users out of a shared folder
         (draft / "images").mkdir()
         (draft / "masks").mkdir()
         rows = []
-        for index in range(n):
-            drawn = first if index == 0 else phantom(modality, seed, index)
-            rows.append(_save(drawn, draft, modality, seed, index))
+        for name, index in ((name, index) for name in modalities for index in range(n)):
+            drawn = phantom(name, seed, index) if rows else first
+            rows.append(_save(drawn, draft, name, seed, index))
             if progress is not None:
-                progress(index + 1)
+                progress(len(rows))
         write_manifest(draft / "manifest.csv", rows)
         if out.exists():
             out.rmdir()
