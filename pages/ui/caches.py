@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -92,14 +93,14 @@ def _stamp() -> tuple:
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _samples(modified: int) -> tuple[Sample, ...]:
-    return read_samples()
+def _samples(folder: Path, modified: int) -> tuple[Sample, ...]:
+    return read_samples(folder)
 
 
 def samples() -> tuple[Sample, ...]:
     """The sample studies that ship with the program."""
     manifest = FOLDER / "manifest.csv"
-    return _samples(manifest.stat().st_mtime_ns if manifest.is_file() else 0)
+    return _samples(FOLDER, manifest.stat().st_mtime_ns if manifest.is_file() else 0)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

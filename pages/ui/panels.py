@@ -36,7 +36,8 @@ def show_verdict(reading: Reading) -> None:
     says, against = sentences.verdict(reading)
     probability = reading.probabilities[run.positive]
     words, gauge, trust = st.columns([2.7, 4, 3.3], gap="medium", vertical_alignment="center")
-    words.markdown(f"#### {says}\n{against}  \n:small[:gray[{sentences.NOT_A_DIAGNOSIS}]]")
+    words.subheader(says, anchor=False)
+    words.markdown(f"{against}  \n:small[:gray[{sentences.NOT_A_DIAGNOSIS}]]")
     gauge.plotly_chart(
         figures.gauge_figure(probability, run.operating_point, run.positive, palette()),
         theme=None, key="gauge", config=STILL,

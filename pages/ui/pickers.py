@@ -12,11 +12,11 @@ from models.runs import Run
 from models.study import Study
 from pages.ui import caches, state
 from pages.ui.caches import Mask
+from pages.ui.frame import guarded
 from pages.ui.pictures import DRAWINGS, Style
 from pages.ui.samples import Sample, by_use, fitting_run
 from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
 
-FORMATS = ["png", "jpg", "jpeg", "bmp", "tif", "tiff"]
 #: jet's own words: the choice must not look like the others.
 COLOUR_LABELS = {name: name.capitalize() for name in COLOUR_MAPS} | {
     "jet": "Jet (misleading: not perceptually uniform)"
@@ -35,10 +35,11 @@ class Chosen:
 def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
     """Ask for an upload or a sample, and for a mask. None while nothing is chosen; BadInput for bad files."""
     by_id = {sample.id: sample for sample in samples}
-    state.follow_address(state.SAMPLE, by_id)
+    with guarded():
+        state.follow_address(state.SAMPLE, by_id)
     upload = st.file_uploader(
-        "Image", FORMATS, key=state.upload_key("image"), on_change=_forget_sample,
-        help="PNG, JPEG, BMP or TIFF. It stays in memory and is never written to disk.",
+        "Image (PNG, JPEG, BMP, TIFF)", key=state.upload_key("image"), on_change=_forget_sample,
+        help="Told by its content, whatever its name. It stays in memory and is never written to disk.",
     )  # fmt: skip
     st.selectbox(
         "or a sample (synthetic phantoms)", list(by_id), None, lambda id: _sample_name(by_id[id]),
@@ -46,7 +47,7 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
         on_change=_take_sample, args=(by_id, tuple(runs)),
     )  # fmt: skip
     mask = st.file_uploader(
-        "Lesion mask (optional)", FORMATS, key=state.upload_key("mask"),
+        "Lesion mask (optional)", key=state.upload_key("mask"),
         help="An image of the same size, black outside the lesion. The heatmap is measured against it.",
     )  # fmt: skip
     sample = None if upload else by_id.get(st.session_state.get(state.SAMPLE) or "")
@@ -59,13 +60,14 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
 
 
 def pick_run(runs: Sequence[Run]) -> Run:
-    """Ask for a run with weights. BadInput where there is none, or the address asks for an unknown one."""
+    """Ask for a run with weights. BadInput where there is none."""
     by_id = {run.id: run for run in by_use(runs) if run.has_weights}
     if not by_id:
         raise BadInput(
             "There is no run with weights to ask: train one or import one (python -m models --help)."
         )
-    state.follow_address(state.RUN, by_id)
+    with guarded():
+        state.follow_address(state.RUN, by_id)
     if st.session_state.get(state.RUN) not in by_id:
         st.session_state[state.RUN] = next(iter(by_id))
     chosen = st.selectbox(

@@ -29,7 +29,7 @@ class Sample:
         return f"{self.modality.capitalize()}: {self.label.replace('_', ' ')}"
 
 
-def read_samples(folder: Path = FOLDER) -> tuple[Sample, ...]:
+def read_samples(folder: Path) -> tuple[Sample, ...]:
     """The samples of a folder with a manifest.csv, grouped by modality; none where there is no manifest."""
     if not (folder / "manifest.csv").is_file():
         return ()

@@ -18,7 +18,7 @@ from models.runs import write_run
 SIDE = 64
 SHADES = (0.35, 0.15)
 CELLS = {"coarse": 32, "fine": 16}
-WEIGHTS = {"coarse": np.array([9.0, 6.0], np.float32), "fine": np.array([7.0, -3.0], np.float32)}
+WEIGHTS = {"coarse": np.array([18.0, 12.0], np.float32), "fine": np.array([28.0, -6.0], np.float32)}
 BIAS = -1.0
 
 
