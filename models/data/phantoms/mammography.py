@@ -120,10 +120,12 @@ def _breast(
 
 
 def _thickness(rng: np.random.Generator, depth: np.ndarray) -> np.ndarray:
+    """Compressed thickness [h, w], from 0 in air to 1, and a little more along the skin."""
     roll = rng.uniform(60.0, 140.0)  # pixels over which the compressed breast rounds off
-    short = 1.0 - np.clip(depth / roll, 0.0, 1.0)
-    skin = 0.12 * np.exp(-np.square((depth - 3.0) / 2.2)) * (depth > 0)
-    return 1.0 - np.square(short) * np.sqrt(short) + skin
+    at = np.arange(0.0, 161.0, 1.0 / 16.0)
+    rounded = 1.0 - np.clip(1.0 - at / roll, 0.0, 1.0) ** 2.5
+    table = rounded + 0.12 * np.exp(-(((at - 3.0) / 2.2) ** 2)) * (at > 0)
+    return table.astype(np.float32)[(np.minimum(depth, 160.0) * 16.0).astype(np.int32)]
 
 
 def _depth(inside: np.ndarray) -> np.ndarray:
@@ -206,26 +208,38 @@ def _with_mass(
     radius, aspect = smallest * 1.16 * rng.uniform(1.0, 1.35), rng.uniform(1.0, 1.3)
     half_width, half_height = radius * np.sqrt(aspect), radius / np.sqrt(aspect)
     centre = _place(rng, anatomy, radius * 1.15)
-    turn = rng.uniform(0.0, TAU)
+    window, corner = _window(centre, 2.6 * radius + 20.0, shape)
+    attenuation, mask = anatomy.attenuation.copy(), np.zeros(shape, bool)
+    place, near = centre - corner, mask[window].shape
     harmonics = np.array([0.08, 0.1, 0.08, 0.06, 0.06, 0.05]) if malignant else np.array([0.02, 0.03, 0.02])
     curve = outline(rng, half_width, half_height, harmonics)
-    core = filled(_turned(curve, turn) + centre, shape)
-    density, texture = rng.uniform(0.2, 0.3), smooth_noise(rng, shape, 9.0, 9.0)
+    core = filled(_turned(curve, rng.uniform(0.0, TAU)) + place, near)
+    density, texture = rng.uniform(0.2, 0.3), smooth_noise(rng, near, 9.0, 9.0)
     soft = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 6.0 if malignant else 2.8)
-    attenuation = anatomy.attenuation + density * soft * (1.0 + 0.12 * texture)
+    more = soft * (1.0 + 0.12 * texture)
     if malignant:
-        spicules, reach = _spicules(rng, centre, radius, shape)
-        attenuation += 0.75 * density * np.clip(spicules - soft, 0.0, 1.0)
-        mask = (core | reach).astype(bool)
+        spicules, reach = _spicules(rng, place, radius, near)
+        more += 0.75 * np.clip(spicules - soft, 0.0, 1.0)
+        core |= reach
     else:
         outside = cv2.distanceTransform(1 - core, cv2.DIST_L2, 3)
-        attenuation -= 0.16 * density * np.exp(-np.square((outside - 5.0) / 4.0)) * (outside > 0)
-        mask = core.astype(bool)
+        more -= 0.16 * np.exp(-np.square((outside - 5.0) / 4.0)) * (outside > 0)
+    attenuation[window] += density * more
+    mask[window] = core > 0
     attributes: dict[str, str | int | float] = {
         "margin": "spiculated" if malignant else "circumscribed",
         "shape": "irregular" if malignant else "oval",
     }
     return attenuation, mask, attributes
+
+
+def _window(
+    centre: np.ndarray, reach: float, shape: tuple[int, int]
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The part of the image within `reach` of a point (x, y), and its upper left corner (x, y)."""
+    x, y = (np.maximum(centre - reach, 0.0)).astype(int)
+    right, bottom = np.minimum(centre + reach, [shape[1], shape[0]]).astype(int)
+    return (slice(y, bottom), slice(x, right)), np.array([x, y])
 
 
 def _turned(curve: np.ndarray, angle: float) -> np.ndarray:

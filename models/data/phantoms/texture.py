@@ -83,11 +83,16 @@ def power_law(rng: np.random.Generator, shape: tuple[int, int], beta: float) -> 
 
     A sum of octaves: an octave of a 1 / f^beta plane holds variance in proportion to f^(2 - beta).
     """
-    total, power = np.zeros(shape, np.float32), 0.0
-    sigma = min(shape) / 5.0
-    while sigma > 0.8:
-        weight = sigma ** (beta / 2.0 - 1.0)
-        total += weight * smooth_noise(rng, shape, sigma, sigma)
+    import cv2
+
+    octaves = max(1, int(np.log2(min(shape) / 7.5)))
+    total, power = None, 0.0
+    for octave in reversed(range(octaves)):
+        size = -(-shape[0] // 2**octave), -(-shape[1] // 2**octave)
+        weight = 2.0 ** (octave * (beta / 2.0 - 1.0))
+        grain = weight * smooth_noise(rng, size, 1.4, 1.4)
+        total = (
+            grain if total is None else grain + cv2.resize(total, size[::-1], interpolation=cv2.INTER_CUBIC)
+        )
         power += weight**2
-        sigma /= 2.0
     return total * np.float32(power**-0.5)

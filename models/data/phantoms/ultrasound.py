@@ -17,19 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data.phantoms.case import Phantom, Streams, lesion_box
-from models.data.phantoms.texture import (
-    TAU,
-    filled,
-    fit_to_box,
-    outline,
-    ridges,
-    smooth_curve,
-    smooth_noise,
-    white_noise,
-)
-
-SHORTER_SIDE_AT_224 = 34.0
-"""Least shorter side of a lesion's box once the image is padded and resized to 224; 32 are promised."""
+from models.data.phantoms.texture import ridges, smooth_curve, smooth_noise, white_noise
+from models.data.phantoms.ultrasound_mass import with_mass
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,10 @@ def draw(streams: Streams, label: str, annotations: bool) -> Phantom:
     tissue, gain, mask = anatomy.tissue, anatomy.gain, None
     attributes: dict[str, str | int | float] = {}
     if label != "normal":
-        tissue, gain, mask, attributes = _with_mass(streams.lesion, anatomy, label)
+        tissue, behind, mask, attributes = with_mass(
+            streams.lesion, anatomy.tissue, anatomy.texture, anatomy.sector, label == "malignant"
+        )
+        gain = gain + behind
     image = _render(anatomy, tissue, gain)
     if anatomy.sector < 1.0:
         image, mask = _scan_convert(image, mask, anatomy.sector)
@@ -210,94 +202,6 @@ def _speckle(noise: np.random.Generator, rng: np.random.Generator, shape: tuple[
     y = np.ascontiguousarray(np.broadcast_to(np.arange(h, dtype=np.float32)[:, None], shape))
     intensity *= np.float32(np.pi * 0.9 * axial * 1.2)
     return np.power(cv2.remap(intensity, x, y, cv2.INTER_LINEAR), np.float32(rng.uniform(0.5, 0.8)))
-
-
-def _with_mass(
-    rng: np.random.Generator, anatomy: _Anatomy, label: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, str | int | float]]:
-    """Tissue and gain with a mass in them, its mask (all [h, w]) and how it was drawn."""
-    import cv2
-
-    shape = anatomy.tissue.shape
-    malignant = label == "malignant"
-    mask = _mass_mask(rng, shape, anatomy.sector, malignant)
-    inside = mask.astype(np.float32)
-    soft = cv2.GaussianBlur(inside, (0, 0), 2.4 if malignant else 1.5)
-    distance = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    ring = (distance > 0) & (distance < 14)
-    around = float(np.median(anatomy.tissue[ring]))
-    contrast, grain = rng.uniform(8.0, 13.0), rng.uniform(0.8, 2.6)
-    inner = max(around - contrast, -29.0) + grain * anatomy.texture
-    tissue = (
-        anatomy.tissue * (1.0 - soft) + soft * inner + (1.0 - soft) * _rim(rng, mask, distance, malignant)
-    )
-    gain = anatomy.gain + _posterior(rng, inside, malignant)
-    attributes: dict[str, str | int | float] = {
-        "margin": "angular" if malignant else "smooth",
-        "orientation": "taller_than_wide" if malignant else "wider_than_tall",
-        "posterior": "shadow" if malignant else "enhancement",
-    }
-    return tissue, gain, mask.astype(bool), attributes
-
-
-def _rim(rng: np.random.Generator, mask: np.ndarray, distance: np.ndarray, malignant: bool) -> np.ndarray:
-    """Decibels around the mass: a thin capsule bright where the beam meets it squarely, or a broad halo."""
-    strength, width = rng.uniform(5.0, 9.0), rng.uniform(1.5, 2.6)
-    if malignant:
-        return strength * np.exp(-np.square(distance / (3.2 * width)))
-    rows = np.flatnonzero(mask.any(axis=1))
-    height = (np.arange(len(mask), dtype=np.float32) - float(rows.mean())) / (len(rows) / 2.0)
-    square_on = np.clip(0.25 + 0.9 * np.square(height), 0.0, 1.2)[:, None]
-    return strength * np.exp(-np.square(distance / (1.2 * width))) * square_on
-
-
-def _mass_mask(
-    rng: np.random.Generator, shape: tuple[int, int], sector: float, malignant: bool
-) -> np.ndarray:
-    h, w = shape
-    smallest = SHORTER_SIDE_AT_224 / 2.0 * max(shape) / 224.0
-    aspect = rng.uniform(1.25, 1.75)
-    radius = smallest * np.sqrt(1.75) * rng.uniform(1.0, 1.3)
-    reach = radius * np.sqrt(1.75)  # of the longest allowed mass: the place must not tell the shape
-    y = rng.uniform(0.06 * h + reach, max(0.88 * h - reach, 0.06 * h + reach + 1.0))
-    squeeze = sector + (1.0 - sector) * y / h  # scan conversion will narrow it by this factor
-    x = rng.uniform(reach / squeeze + 4.0, w - reach / squeeze - 4.0)
-    long, short = radius * np.sqrt(aspect), radius / np.sqrt(aspect)
-    half_width, half_height = (short, long) if malignant else (long, short)
-    if malignant:
-        curve = _angular(rng, half_width, half_height)
-    else:
-        curve = outline(rng, half_width, half_height, np.array([0.02, 0.03, 0.015]))
-    curve[:, 0] /= squeeze
-    return filled(curve + np.array([x, y]), shape)
-
-
-def _angular(rng: np.random.Generator, half_width: float, half_height: float) -> np.ndarray:
-    """An uneven body with short spikes of many widths and fine jags."""
-    fine = np.linspace(0.0, TAU, 240, endpoint=False)
-    radius = np.ones(240)
-    for order in (2, 3, 4, 5):
-        radius += 0.07 * rng.standard_normal() * np.cos(order * fine + rng.uniform(0.0, TAU))
-    for angle in (np.arange(14) + rng.uniform(-0.4, 0.4, 14)) * (TAU / 14):
-        away = np.abs((fine - angle + np.pi) % TAU - np.pi)
-        radius += min(rng.exponential(0.13), 0.45) * np.clip(1.0 - away / rng.uniform(0.12, 0.35), 0.0, 1.0)
-    radius += np.interp(fine, np.linspace(0.0, TAU, 48), rng.normal(0.0, 0.02, 48), period=TAU)
-    return fit_to_box(np.stack([np.cos(fine), np.sin(fine)], 1) * radius[:, None], half_width, half_height)
-
-
-def _posterior(rng: np.random.Generator, inside: np.ndarray, malignant: bool) -> np.ndarray:
-    """Decibels gained or lost behind the mass, in proportion to the beam's way through it."""
-    import cv2
-
-    way = np.cumsum(inside, axis=0)
-    way *= np.float32(1.0 / way[-1].max())
-    amount = rng.uniform(9.0, 17.0) * (-1.0 if malignant else 0.75)
-    effect = cv2.GaussianBlur(np.square(way), (0, 0), sigmaX=5.0, sigmaY=3.0)
-    if not malignant:
-        bottom = np.flatnonzero(inside.any(axis=1))[-1]
-        rows = np.arange(len(inside), dtype=np.float32)
-        effect *= np.exp(-np.clip(rows - bottom, 0, None) / np.float32(0.35 * len(inside)))[:, None]
-    return amount * effect
 
 
 def _render(anatomy: _Anatomy, tissue: np.ndarray, gain: np.ndarray) -> np.ndarray:

@@ -123,13 +123,13 @@ def test_the_place_does_not_tell_benign_from_malignant(modality):
 
 
 def test_ultrasound_places_are_spread_over_the_image():
-    from models.data.phantoms.ultrasound import _mass_mask
+    from models.data.phantoms.ultrasound_mass import mass_mask
 
     rng = np.random.default_rng(0)
     shape = (440, 500)
     centres = []
     for _ in range(150):
-        x0, _, x1, _ = box(_mass_mask(rng, shape, 1.0, False))
+        x0, _, x1, _ = box(mass_mask(rng, shape, 1.0, False))
         centres.append((x0 + x1) / 2)
     share = np.histogram(centres, bins=3, range=(75, 425))[0] / len(centres)
     assert share.min() > 0.2
