@@ -9,19 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from models.commands import DONE, add_json_option, print_json
 from models.errors import BadInput
 from models.runs import find_run
 
 if TYPE_CHECKING:
-    from models.data.manifest import Case, Manifest
+    from models.data.manifest import Manifest
     from models.engines import Engine
     from models.evaluation import Predictions
     from models.runs import Run
 
-BATCH = 16
 DESCRIPTION = """\
 Score every row of the manifest with RUN and print metrics with 95 % intervals. Files that cannot be
 read are listed under `skipped`; nothing is dropped as a duplicate. Labels become classes by the run's
@@ -54,6 +51,7 @@ def add_parser(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from models.data.manifest import class_of, parse_label_map, read_manifest
     from models.engines import open_engine
+    from models.engines.scoring import score
 
     found = find_run(arguments.run)
     manifest = read_manifest(arguments.data)
@@ -72,50 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(summary(document))
     return DONE
-
-
-def score(
-    engine: Engine, cases: list[Case], labels: list[int], splits: dict[str, str], quiet: bool = True
-) -> tuple[Predictions, list[dict[str, str]]]:
-    """Predictions of every case whose file can be read, and `{"file", "why"}` of the others.
-
-    labels: class index of each case. splits: case id -> part, for the predictions' column. A batch of images
-    is in memory at a time.
-    """
-    from models.evaluation import Predictions
-    from models.study import read_study
-
-    kept, tensors, logits, probabilities, skipped = [], [], [], [], []
-
-    def flush() -> None:
-        if tensors:
-            scores = engine.predict(np.concatenate(tensors))
-            logits.append(scores.logits)
-            probabilities.append(scores.probabilities)
-            tensors.clear()
-
-    for index, case in enumerate(_with_progress(cases, quiet)):
-        try:
-            tensors.append(engine.run.inputs.tensor(read_study(case.file)).tensor)
-        except BadInput as refusal:
-            skipped.append({"file": case.columns["file"], "why": str(refusal)})
-            continue
-        kept.append(index)
-        if len(tensors) == BATCH:
-            flush()
-    flush()
-    chosen, classes = [cases[index] for index in kept], engine.run.classes
-    predictions = Predictions(
-        classes=classes,
-        case_ids=np.array([case.case_id for case in chosen], dtype=str),
-        patient_ids=np.array([case.patient_id for case in chosen], dtype=str),
-        groups=np.array([case.group for case in chosen], dtype=str),
-        splits=np.array([splits[case.case_id] for case in chosen], dtype=str),
-        labels=np.array([labels[index] for index in kept], dtype=np.int64),
-        probabilities=np.concatenate([np.zeros((0, len(classes))), *probabilities]),
-        logits=np.concatenate([np.zeros((0, engine.run.card.logits)), *logits]),
-    )
-    return predictions, skipped
 
 
 def report(
@@ -181,12 +135,6 @@ def _splits(run: Run, manifest: Manifest, part: str | None) -> dict[str, str]:
             file=sys.stderr,
         )
     return {case.case_id: parts.get(case.case_id, "") for case in manifest.cases}
-
-
-def _with_progress(cases: list[Case], quiet: bool) -> Iterator[Case]:
-    from tqdm import tqdm
-
-    return tqdm(cases, unit="image", disable=quiet or None, file=sys.stderr)
 
 
 def _make_folder(out: Path | None) -> None:

@@ -13,11 +13,13 @@ def _compact(images: Tensor, weights: str | None = None) -> Tensor:
     from models.errors import BadInput
 
     if weights is not None:
-        raise BadInput("The compact network has no published weights; set its start to \"none\".")
+        raise BadInput('The compact network has no published weights; set its start to "none".')
     x = images
     for stage, width in enumerate(_WIDTHS, 1):
         stride = 2 if stage < len(_WIDTHS) else 1
-        x = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False, name=f"stage{stage}_conv")(x)
+        x = layers.Conv2D(
+            width, 3, strides=stride, padding="same", use_bias=False, name=f"stage{stage}_conv"
+        )(x)
         x = layers.BatchNormalization(name=f"stage{stage}_bn")(x)
         x = layers.Activation("relu", name=f"stage{stage}_relu")(x)
     return x

@@ -42,12 +42,16 @@ class _Graph:
         """Stored in half precision, cast to single where it is used."""
         half = array.astype(np.float16)
         if not np.isfinite(half).all():
-            raise BadInput(f"The weights of {name} exceed half precision; train with a lower rate or weight decay.")
+            raise BadInput(
+                f"The weights of {name} exceed half precision; train with a lower rate or weight decay."
+            )
         return self.add("Cast", [self.constant(name, half)], f"{name}:single", to=TensorProto.FLOAT)
 
     def bytes(self, inputs: list, outputs: list, properties: dict[str, str]) -> bytes:
         graph = helper.make_graph(self.nodes, "lesionlens", inputs, outputs, self.initialisers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="lesionlens")
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="lesionlens"
+        )
         model.ir_version = 9
         helper.set_model_props(model, dict(sorted(properties.items())))
         onnx.checker.check_model(model)
@@ -69,13 +73,19 @@ def export_trunk(network: Network, branch: str) -> bytes:
             continue
         translate = _TRANSLATIONS.get(type(layer))
         if translate is None:
-            raise BadInput(f"A layer of type {type(layer).__name__} ({layer.name}) cannot be stored as ONNX here.")
+            raise BadInput(
+                f"A layer of type {type(layer).__name__} ({layer.name}) cannot be stored as ONNX here."
+            )
         inputs = [names[id(tensor)] for tensor in node.input_tensors]
         names[id(node.outputs[0])] = translate(graph, layer, inputs, node)
     graph.add("Transpose", [names[id(activations)]], "activations", perm=[0, 2, 3, 1])
     spec = network.spec
     return graph.bytes(
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", spec.height, spec.width, spec.channels])],
+        [
+            helper.make_tensor_value_info(
+                "image", TensorProto.FLOAT, ["N", spec.height, spec.width, spec.channels]
+            )
+        ],
         [helper.make_tensor_value_info("activations", TensorProto.FLOAT, ["N", *place.grid, place.channels])],
         {"backbone": branch, "target_layer": place.layer},
     )
@@ -106,11 +116,16 @@ def export_head(head: PooledHead, branches: tuple[tuple[str, int], ...]) -> byte
     _export_gradient(graph, head, kernels, masks, branches)
     batch, classes = "N", head.classes
     return graph.bytes(
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [batch, k]) for n, (_, k) in zip(pooled, branches, strict=True)],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, [batch, k])
+            for n, (_, k) in zip(pooled, branches, strict=True)
+        ],
         [
             helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, head.outputs]),
             *(
-                helper.make_tensor_value_info(f"channel_weights_{name}", TensorProto.FLOAT, [batch, classes, k])
+                helper.make_tensor_value_info(
+                    f"channel_weights_{name}", TensorProto.FLOAT, [batch, classes, k]
+                )
                 for name, k in branches
             ),
         ],
@@ -135,7 +150,9 @@ def load_weights(network: Network, trunks: dict[str, Path], head: Path) -> None:
             layer_name, variable_name = name.rsplit("/", 1)
             layer = _layer_named(network, layer_name)
             variable = next(v for v in layer.weights if v.name == variable_name)
-            if array.ndim == 4:  # [out, in, h, w] -> [h, w, in, out]; depthwise: [in, 1, h, w] -> [h, w, in, 1]
+            if (
+                array.ndim == 4
+            ):  # [out, in, h, w] -> [h, w, in, out]; depthwise: [in, 1, h, w] -> [h, w, in, 1]
                 array = array.transpose(2, 3, 0, 1) if _depthwise(layer) else array.transpose(2, 3, 1, 0)
             variable.assign(array)
 
@@ -172,7 +189,11 @@ def _once(graph: _Graph, name: str, array: np.ndarray) -> str:
 
 
 def _export_gradient(
-    graph: _Graph, head: PooledHead, kernels: list[str], masks: list[str], branches: tuple[tuple[str, int], ...]
+    graph: _Graph,
+    head: PooledHead,
+    kernels: list[str],
+    masks: list[str],
+    branches: tuple[tuple[str, int], ...],
 ) -> None:
     """The margins' gradient with respect to the pooled features, back through the dense layers."""
     margins = graph.constant("margins", head.margins)
@@ -183,7 +204,9 @@ def _export_gradient(
         gradient = graph.add("MatMul", [gradient, transposed[index]], f"gradient:{index}")
     if not masks:  # a linear head has one gradient for every case: repeat it over the batch
         shape = graph.add("Shape", [f"pooled_{branches[0][0]}"], "batch_shape", start=0, end=1)
-        tail = graph.constant("gradient_shape", np.array([head.classes, sum(k for _, k in branches)], np.int64))
+        tail = graph.constant(
+            "gradient_shape", np.array([head.classes, sum(k for _, k in branches)], np.int64)
+        )
         full = graph.add("Concat", [shape, tail], "gradient_full_shape", axis=0)
         gradient = graph.add("Expand", [gradient, full], "gradient")
     parts = [f"gradient_{name}" for name, _ in branches]

@@ -10,9 +10,20 @@ from models.networks.backbone import Backbone, InputRange, Tensor
 
 WEIGHTS_FILE = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 WEIGHTS_SHA256 = "17154246284f555591549ac2c83e127abfbf4307dc4b0060fdaa2931d0fa38da"
-WEIGHTS_SOURCE = "SqueezeNet 1.1 ImageNet weights of keras-squeezenet, MIT License, Copyright (c) 2016 Jesper Wohlert"
+WEIGHTS_SOURCE = (
+    "SqueezeNet 1.1 ImageNet weights of keras-squeezenet, MIT License, Copyright (c) 2016 Jesper Wohlert"
+)
 
-_FIRES = ((2, 16, 64), (3, 16, 64), (4, 32, 128), (5, 32, 128), (6, 48, 192), (7, 48, 192), (8, 64, 256), (9, 64, 256))
+_FIRES = (
+    (2, 16, 64),
+    (3, 16, 64),
+    (4, 32, 128),
+    (5, 32, 128),
+    (6, 48, 192),
+    (7, 48, 192),
+    (8, 64, 256),
+    (9, 64, 256),
+)
 _POOL_AFTER = (3, 5)
 
 
@@ -33,7 +44,7 @@ def _squeezenet(images: Tensor, weights: str | None = None) -> Tensor:
     if weights is not None:
         raise BadInput(
             "SqueezeNet's ImageNet weights are not part of Keras; start it from the published file "
-            f"with start.squeezenet = \"file:{WEIGHTS_FILE}\" instead."
+            f'with start.squeezenet = "file:{WEIGHTS_FILE}" instead.'
         )
     x = layers.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(images)
     x = layers.MaxPooling2D(3, strides=2, name="pool1")(x)
@@ -54,7 +65,9 @@ def read_published_weights(path: Path) -> dict[str, list]:
     import numpy as np
 
     if not path.is_file():
-        raise BadInput(f"The SqueezeNet weight file {path} is not there; give its place with start.squeezenet.")
+        raise BadInput(
+            f"The SqueezeNet weight file {path} is not there; give its place with start.squeezenet."
+        )
     if hashlib.sha256(path.read_bytes()).hexdigest() != WEIGHTS_SHA256:
         raise BadInput(f"{path.name} is not the published SqueezeNet 1.1 weight file: its SHA-256 differs.")
     with h5py.File(path) as archive:

@@ -77,6 +77,7 @@ class Stage(_Part):
     stall: int = Field(3, ge=1)
     patience: int = Field(0, ge=0)
     keep: Literal["best", "last"] = "best"
+    freeze: tuple[str, ...] = ()
 
 
 class Augment(_Part):
@@ -143,7 +144,7 @@ def load_recipe(name: str | Path, changes: tuple[str, ...] = ()) -> tuple[Recipe
     changes: "key=value" or "part.key=value" in TOML notation, as `--set` gives them.
     Raises BadInput with the first fault in plain words.
     """
-    path = _find(name)
+    path = recipe_file(name)
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
@@ -172,7 +173,8 @@ def shipped_recipes() -> list[Path]:
     return sorted(FOLDER.glob("*.toml"))
 
 
-def _find(name: str | Path) -> Path:
+def recipe_file(name: str | Path) -> Path:
+    """The file of that path or shipped name; BadInput lists the shipped ones."""
     for path in (Path(name), FOLDER / f"{name}.toml", FOLDER / str(name)):
         if path.is_file():
             return path

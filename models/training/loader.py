@@ -56,7 +56,9 @@ class Cases(keras.utils.PyDataset):
 class Features(keras.utils.PyDataset):
     """Stored pooled features [copies, n, K] -> batches; each epoch draws one of the augmented copies a case."""
 
-    def __init__(self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray, batch: int, seed: int = 0):
+    def __init__(
+        self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray, batch: int, seed: int = 0
+    ):
         super().__init__()
         self.features, self.labels = features.astype(np.float32), labels.astype(np.int32)
         self.weights, self.batch, self.seed = weights.astype(np.float32), batch, seed
@@ -84,7 +86,9 @@ def balanced_weights(labels: np.ndarray, classes: int, how: str) -> np.ndarray:
 
     counts = np.bincount(labels, minlength=classes)
     if not counts.all():
-        raise BadInput("One of the classes has no training case; correct the labels or the recipe's label_map.")
+        raise BadInput(
+            "One of the classes has no training case; correct the labels or the recipe's label_map."
+        )
     if how != "balanced":
         return np.ones(len(labels), np.float32)
     return (len(labels) / (classes * counts))[labels].astype(np.float32)

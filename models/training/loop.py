@@ -27,9 +27,14 @@ from models.training.trainee import Trainee
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage ready to run: the trainee (built, compiled), its training and validation batches."""
+    """One stage ready to run.
+
+    model: the network (or its twin at another side) whose variables are the stage's result. trainee: built and
+    compiled over it. training, validation: its batches.
+    """
 
     stage: Stage
+    model: keras.Model
     trainee: Trainee
     training: keras.utils.PyDataset
     validation: keras.utils.PyDataset
@@ -74,14 +79,15 @@ def run_stages(
             load_variables(end, network.variables)
             continue
         plan = make()
-        _run_stage(network, plan, folder, number, quiet)
-        save_variables(end, network.variables)
+        _run_stage(plan, folder, number, quiet)
+        save_variables(end, plan.model.variables)
+        load_variables(end, network.variables)
         (folder / "last.npz").unlink(missing_ok=True)
         (folder / "best.npz").unlink(missing_ok=True)
     return read_history(folder / "history.csv")
 
 
-def _run_stage(network: keras.Model, plan: StagePlan, folder: Path, number: int, quiet: bool) -> None:
+def _run_stage(plan: StagePlan, folder: Path, number: int, quiet: bool) -> None:
     trainee, stage = plan.trainee, plan.stage
     losses, before = _resume(plan, folder, number)
     progress = _Progress(plan, len(losses), quiet)
@@ -90,16 +96,20 @@ def _run_stage(network: keras.Model, plan: StagePlan, folder: Path, number: int,
         append_history(folder / "history.csv", row)
         losses.append(float(row["val_loss"]))
         if best_epoch(losses) == len(losses) - 1:
-            save_variables(folder / "best.npz", network.variables)
+            save_variables(folder / "best.npz", plan.model.variables)
         # Last, since this is what makes the epoch count as done.
         state = [*trainee.variables, *trainee.optimizer.variables]
         save_variables(
-            folder / "last.npz", state, losses=np.asarray(losses), stage=np.asarray(number), before=np.asarray(before)
+            folder / "last.npz",
+            state,
+            losses=np.asarray(losses),
+            stage=np.asarray(number),
+            before=np.asarray(before),
         )
         progress.describe(row)
     progress.bar.close()
     if stage.keep == "best":
-        load_variables(folder / "best.npz", network.variables)
+        load_variables(folder / "best.npz", plan.model.variables)
 
 
 def _resume(plan: StagePlan, folder: Path, number: int) -> tuple[list[float], int]:
@@ -137,7 +147,15 @@ def _run_epoch(plan: StagePlan, progress: _Progress, epoch: int, losses: list[fl
             f"The loss is no longer a number in epoch {epoch + 1}; lower the stage's rate and start again: "
             "the finished epochs are kept."
         )
-    row = {key: f"{logs[key]:.6f}" for key in ("accuracy", "auc", "loss", "val_accuracy", "val_auc", "val_loss")}
+    row = {
+        key: f"{logs[key]:.6f}" for key in ("accuracy", "auc", "loss", "val_accuracy", "val_auc", "val_loss")
+    }
     seconds = f"{time.perf_counter() - started:.1f}"
     numbers = {key: float(value) for key, value in row.items()}
-    return {"epoch": epoch, "stage": plan.stage.name, "learning_rate": f"{rate:.3g}", "seconds": seconds, **numbers}
+    return {
+        "epoch": epoch,
+        "stage": plan.stage.name,
+        "learning_rate": f"{rate:.3g}",
+        "seconds": seconds,
+        **numbers,
+    }

@@ -20,7 +20,9 @@ def finished(stage: Stage, losses: Sequence[float]) -> bool:
     """True when the stage's epochs are done or `patience` epochs brought no lower validation loss."""
     if len(losses) >= stage.epochs:
         return True
-    return bool(stage.patience) and len(losses) - 1 - best_epoch(losses) >= stage.patience if losses else False
+    return (
+        bool(stage.patience) and len(losses) - 1 - best_epoch(losses) >= stage.patience if losses else False
+    )
 
 
 def best_epoch(losses: Sequence[float]) -> int:

@@ -17,17 +17,18 @@ def cross_entropy(target, logits):
 class Trainee(keras.Model):
     """Classification loss, accuracy and AUC over a network that gives {"logits": ...} or logits alone.
 
-    positive: index of the class whose AUC is followed (one logit: that of the logit).
+    positive: index of the class whose AUC is followed (one logit: that of the logit). side: images are resized to
+    this many pixels before the network sees them, 0 leaves them (and anything that is not an image) alone.
     """
 
-    def __init__(self, network: keras.Model, positive: int, name: str = "trainee"):
+    def __init__(self, network: keras.Model, positive: int, side: int = 0, name: str = "trainee"):
         super().__init__(name=name)
-        self.network, self.positive = network, positive
+        self.network, self.positive, self.side = network, positive, side
         self._accuracy = keras.metrics.Mean(name="accuracy")
         self._auc = keras.metrics.AUC(name="auc", num_thresholds=500)
 
     def call(self, images, training: bool = False):
-        return self.network(images, training=training)
+        return self.network(resized(images, self.side), training=training)
 
     def logits(self, outputs):
         return outputs["logits"] if isinstance(outputs, dict) else outputs
@@ -36,7 +37,9 @@ class Trainee(keras.Model):
         logits = self.logits(y_pred)
         losses = cross_entropy(self._target(y["label"], logits), logits)
         # Validation is judged unweighted: it is what the calibration sees later.
-        return ops.mean(losses * sample_weight) if training and sample_weight is not None else ops.mean(losses)
+        return (
+            ops.mean(losses * sample_weight) if training and sample_weight is not None else ops.mean(losses)
+        )
 
     def _target(self, labels, logits):
         if logits.shape[-1] == 1:
@@ -74,8 +77,8 @@ class Distilled(Trainee):
         weight: float = 1.0,
     ):
         """network: image -> {"logits", <student layer>...}; hints: student's layer -> teacher's output's name."""
-        super().__init__(network, positive)
-        self.hints, self.side, self.weight = hints, side, weight
+        super().__init__(network, positive, side)
+        self.hints, self.weight = hints, weight
         self.teacher = teacher
         self.teacher.trainable = False
         self.projections = {
@@ -87,9 +90,6 @@ class Distilled(Trainee):
         for key, projection in self.projections.items():
             projection.build(self.network.output[key].shape)
         self.built = True
-
-    def call(self, images, training: bool = False):
-        return self.network(resized(images, self.side), training=training)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -109,17 +109,6 @@ class Distilled(Trainee):
         deviation = ops.std(target, axis=(0, 1, 2), keepdims=True)
         standard = ops.clip((target - mean) / (deviation + 1e-3), -4.0, 4.0)
         return ops.mean(ops.square(self.projections[key](student) - standard))
-
-
-class Resized(Trainee):
-    """A trainee that sees its images at `side` pixels."""
-
-    def __init__(self, network: keras.Model, positive: int, side: int):
-        super().__init__(network, positive)
-        self.side = side
-
-    def call(self, images, training: bool = False):
-        return self.network(resized(images, self.side), training=training)
 
 
 def resized(images, side: int):

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from models.engines import Branch, Explained
 from models.errors import BadInput
 from tests.xai.fakes import grid_map
-from xai.cam import METHODS, check_method, explain_case, grad_cam, joint_map, resample, sum_preserving_weights
+from models.engines.grids import resample, sum_preserving_weights
+from xai.cam import METHODS, check_method, explain_case, grad_cam, joint_map
 
 CLASSES = ("other", "malignant")
 

@@ -1,0 +1,253 @@
+"""From trained weights to a run folder: every figure in it is computed from the files that are shipped."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from models import __version__
+from models.data.manifest import Manifest
+from models.data.splits import PARTS, Split
+from models.engines import open_engine
+from models.engines.grids import resample
+from models.engines.scoring import score
+from models.evaluation import (
+    Predictions,
+    confusion,
+    evaluate,
+    fit_calibration,
+    predicted_classes,
+    sensitivity_at_least,
+    write_predictions,
+    youden,
+)
+from models.networks.graph import NetworkSpec
+from models.networks.squeezenet import WEIGHTS_SOURCE
+from models.recipes.recipe import Recipe, recipe_digest
+from models.runs import Run, find_run, write_run
+from models.runs.digests import bytes_digest
+from models.runs.folder import run_roots
+from models.runs.schema import HEAD_FILE
+from models.study import read_study
+from models.training.plans import Part
+
+SCALE_PERCENTILE = 95.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the run ships: trunk digest -> ONNX bytes (none where another run's trunk is shared), the head's bytes,
+    and run.json's description of the branches."""
+
+    trunks: Mapping[str, bytes]
+    head: bytes
+    branches: tuple[dict, ...]
+
+
+def finish(
+    recipe: Recipe,
+    text: str,
+    spec: NetworkSpec,
+    weights: Weights,
+    manifest: Manifest,
+    split: Split,
+    parts: dict[str, Part],
+    history: Path,
+    out: Path,
+    facts: dict[str, str | float | int],
+    quiet: bool = False,
+) -> Run:
+    """Score every case of the split with the exported files, calibrate and choose operating points on validation,
+    measure on test, and write the run folder whole."""
+    card = _card(recipe, text, spec, weights, manifest, split, parts, facts)
+    files: dict[str, bytes | str | Path] = {
+        HEAD_FILE: weights.head,
+        "recipe.toml": text,
+        "history.csv": history,
+    }
+    inside = {f"trunks/{digest}.onnx": content for digest, content in weights.trunks.items()}
+    for branch in weights.branches:
+        if branch["trunk"] not in weights.trunks:
+            inside[f"trunks/{branch['trunk']}.onnx"] = _shared_trunk(recipe, branch["trunk"])
+    with tempfile.TemporaryDirectory() as folder:
+        draft = write_run(Path(folder) / recipe.id, card, files | inside)
+        predictions = _predict(draft, parts, quiet)
+        card |= _judged(recipe, predictions)
+        measured = write_run(Path(folder) / recipe.id, card, files | inside)
+        card["map_scale"] = _map_scale(measured, parts["validation"], predictions.part("validation"))
+        final = _calibrated(predictions, card)
+        write_predictions(final, Path(folder) / "predictions.csv")
+        files["predictions.csv"] = Path(folder) / "predictions.csv"
+        if _under_a_root(out):
+            _share_trunks(out.parent.parent / "trunks", inside)
+            inside = {}
+        return write_run(out, card, files | inside)
+
+
+def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
+    data = recipe.data
+    counts = {name: len(part.cases) for name, part in parts.items()}
+    sources = []
+    if any(start.startswith("file:") for start in recipe.start.values()):
+        sources.append(
+            {"name": WEIGHTS_SOURCE, "licence": "MIT", "note": "start of the SqueezeNet trunk, fine-tuned"}
+        )
+    for name in {
+        recipe.teacher,
+        *(s.removeprefix("run:") for s in recipe.start.values() if s.startswith("run:")),
+    }:
+        if name:
+            sources.append(
+                {"name": f"run {name}", "licence": "Apache-2.0", "note": "teacher or shared trunk"}
+            )
+    return {
+        "id": recipe.id,
+        "title": recipe.title,
+        "modality": data.modality,
+        "classes": list(data.classes),
+        "positive": data.positive,
+        "label_map": data.label_map,
+        "network": "hybrid" if len(recipe.network.backbones) > 1 else recipe.network.backbones[0],
+        "branches": list(weights.branches),
+        "head": {"units": list(spec.units), "dropout": spec.dropout},
+        "logits": spec.outputs,
+        "input": recipe.input.model_dump(),
+        "operating_points": [{"name": "half", "threshold": 0.5, "rule": "not chosen yet"}],
+        "data": {
+            "name": data.name,
+            "manifest_digest": manifest.digest,
+            "licence": data.licence,
+            "citation": data.citation,
+            "note": data.note,
+            "n_train": counts["train"],
+            "n_validation": counts["validation"],
+            "n_test": counts["test"],
+            "split_id": split.id,
+        },
+        "synthetic": data.synthetic,
+        "intended_use": recipe.intended_use,
+        "limits": recipe.limits,
+        "sources": sorted(sources, key=lambda s: s["name"]),
+        "training": facts,
+        "recipe_digest": recipe_digest(text),
+        "versions": {
+            "lesionlens": __version__,
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "numpy": np.__version__,
+        },
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _predict(run: Run, parts: dict[str, Part], quiet: bool) -> Predictions:
+    """Every case of the split, uncalibrated, in the split's order of parts."""
+    cases = [case for name in PARTS for case in parts[name].cases]
+    labels = [int(label) for name in PARTS for label in parts[name].labels]
+    splits = {case.case_id: name for name in PARTS for case in parts[name].cases}
+    predictions, skipped = score(open_engine(run, "onnx"), cases, labels, splits, quiet)
+    if skipped:
+        raise RuntimeError(
+            f"{skipped[0]['file']} could be read for training and cannot now: {skipped[0]['why']}"
+        )
+    return predictions
+
+
+def _judged(recipe: Recipe, predictions: Predictions) -> dict:
+    """Calibration and operating points from validation, metrics on validation and test."""
+    classes, positive = recipe.data.classes, recipe.data.classes.index(recipe.data.positive)
+    validation = predictions.part("validation")
+    one = len(classes) == 2
+    target = validation.labels == positive if one else validation.labels
+    calibration = fit_calibration(validation.logits, np.asarray(target, int))
+    probabilities = calibration.apply(validation.logits, positive)[:, positive]
+    truth = (validation.labels == positive).astype(int)
+    points = [youden(truth, probabilities), sensitivity_at_least(truth, probabilities, 0.95)]
+    metrics = {
+        name: evaluate(
+            part.labels,
+            calibration.apply(part.logits, positive),
+            classes=classes,
+            positive=recipe.data.positive,
+            threshold=points[0].threshold,
+            groups=part.groups,
+        )
+        for name in ("validation", "test")
+        for part in [predictions.part(name)]
+    }
+    test = predictions.part("test")
+    called = predicted_classes(calibration.apply(test.logits, positive), points[0].threshold, positive)
+    return {
+        "calibration": calibration.to_dict(),
+        "operating_points": [point.to_dict() for point in points],
+        "metrics": metrics,
+        "confusion": confusion(test.labels, called, classes),
+    }
+
+
+def _calibrated(predictions: Predictions, card: dict) -> Predictions:
+    from dataclasses import replace
+
+    from models.evaluation import Calibration
+
+    positive = card["classes"].index(card["positive"])
+    probabilities = Calibration.from_dict(card["calibration"]).apply(predictions.logits, positive)
+    return replace(predictions, probabilities=probabilities)
+
+
+def _map_scale(run: Run, part: Part, predictions: Predictions) -> dict[str, float]:
+    """Upper end of the overlay's colours, a branch and for the joint map, in logit units per grid cell.
+
+    The 95th percentile, over the validation cases of the positive class, of the map's maximum: a fixed scale, so
+    that a weak map looks weak.
+    """
+    engine = open_engine(run, "onnx")
+    positive = run.classes.index(run.positive)
+    peaks: dict[str, list[float]] = {}
+    for index in np.flatnonzero(part.labels == positive):
+        explained = engine.explain(run.inputs.tensor(read_study(part.cases[index].file)).tensor)
+        maps = {b.name: b.activations[0] @ b.weights[0, positive] for b in explained.branches}
+        finest = max((m.shape for m in maps.values()), key=lambda shape: shape[0] * shape[1])
+        maps["joint"] = sum(resample(m, *finest) for m in maps.values())
+        for name, values in maps.items():
+            peaks.setdefault(name, []).append(float(values.max()))
+    return {name: max(float(np.percentile(values, SCALE_PERCENTILE)), 1e-6) for name, values in peaks.items()}
+
+
+def _shared_trunk(recipe: Recipe, digest: str) -> Path:
+    for start in recipe.start.values():
+        trunks = find_run(start.removeprefix("run:")).trunk_files
+        if digest in trunks:
+            return trunks[digest]
+    raise RuntimeError(f"the trunk {digest} belongs to none of the runs this recipe starts from")
+
+
+def _under_a_root(out: Path) -> bool:
+    return out.parent.resolve() in {root.resolve() for root in run_roots()} and out.parent.name == "runs"
+
+
+def _share_trunks(folder: Path, trunks: Mapping[str, bytes | Path]) -> None:
+    """Put trunks into the folder that all runs of a root share; a file of that name has those bytes already."""
+    from models.runs.writer import write_atomically
+
+    for name, content in trunks.items():
+        path = folder / Path(name).name
+        data = content.read_bytes() if isinstance(content, Path) else content
+        if not path.exists() or bytes_digest(path.read_bytes()) != path.stem:
+            write_atomically(path, lambda temporary, data=data: temporary.write_bytes(data))
+
+
+def progress_bar(description: str, unit: str, quiet: bool):
+    """A tqdm over a sequence, on stderr."""
+    import sys
+
+    return lambda items: tqdm(items, desc=description, unit=unit, file=sys.stderr, disable=quiet)

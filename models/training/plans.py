@@ -1,0 +1,169 @@
+"""From a recipe's stages to trainees that are built, compiled and fed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from models.data.arrays import Arrays, load_arrays
+from models.data.manifest import Case, Manifest, class_of
+from models.data.splits import Split
+from models.errors import BadInput
+from models.inputs import InputSpec
+from models.networks.graph import Network, NetworkSpec, backbone_named, build_network
+from models.networks.rebuild import rebuild
+from models.networks.squeezenet import WEIGHTS_FILE
+from models.recipes.recipe import Recipe, Stage
+from models.runs import find_run
+from models.training.loader import Cases, balanced_weights
+from models.training.loop import StagePlan
+from models.training.trainee import Distilled, Trainee
+
+WEIGHTS_VARIABLE = "LESIONLENS_WEIGHTS"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The cases of one part of a split and their class indices, int [n]."""
+
+    cases: tuple[Case, ...]
+    labels: np.ndarray
+
+
+def part_of(recipe: Recipe, manifest: Manifest, split: Split, part: str) -> Part:
+    """The cases of that part with their labels as classes; BadInput for labels the recipe does not know."""
+    cases = tuple(split.cases(manifest, part))
+    classes = recipe.data.classes
+    labels = [classes.index(class_of(c.label, recipe.data.label_map, classes, c.row)) for c in cases]
+    if len(set(labels)) < len(classes):
+        present = {classes[i] for i in labels}
+        absent = ", ".join(c for c in classes if c not in present)
+        raise BadInput(f"The {part} part has no case of {absent}; add cases or correct the labels.")
+    return Part(cases, np.asarray(labels, np.int64))
+
+
+def input_spec(recipe: Recipe) -> InputSpec:
+    return InputSpec(**recipe.input.model_dump())
+
+
+def network_spec(recipe: Recipe) -> NetworkSpec:
+    classes = recipe.data.classes
+    return NetworkSpec(
+        backbones=recipe.network.backbones,
+        units=recipe.network.units,
+        classes=len(classes),
+        positive=classes.index(recipe.data.positive),
+        height=recipe.input.height,
+        width=recipe.input.width,
+        channels=recipe.input.channels,
+        dropout=recipe.network.dropout,
+    )
+
+
+def starts(recipe: Recipe) -> dict[str, str]:
+    """Each backbone's start with a published file's place resolved.
+
+    "file:NAME" is looked for as it stands, then in $LESIONLENS_WEIGHTS. BadInput says where it was missed.
+    """
+    resolved = {}
+    for name in recipe.network.backbones:
+        start = recipe.start.get(name, "imagenet")
+        if start.startswith("file:"):
+            given = Path(start.removeprefix("file:"))
+            places = [given, Path(os.environ.get(WEIGHTS_VARIABLE, ".")) / given]
+            found = next((p for p in places if p.is_file()), None)
+            if found is None:
+                raise BadInput(
+                    f"The weight file {given} is not there; give its folder in ${WEIGHTS_VARIABLE} or its path with "
+                    f"--set start.{name}=file:PATH ({WEIGHTS_FILE} is published by the keras-squeezenet project)."
+                )
+            start = f"file:{found}"
+        resolved[name] = start
+    return resolved
+
+
+def stage_plans(
+    recipe: Recipe, network: Network, train: Part, validation: Part, progress: Callable
+) -> list[Callable[[], StagePlan]]:
+    """One maker of a StagePlan a stage. Images are read once, when the first stage begins."""
+    spec = input_spec(recipe)
+    loaded: dict[str, Arrays] = {}
+
+    def arrays(name: str, part: Part) -> Arrays:
+        if name not in loaded:
+            loaded[name] = load_arrays(part.cases, spec, progress)
+        return loaded[name]
+
+    def plan(stage: Stage) -> StagePlan:
+        weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.class_weights)
+        student = _student(network, stage)
+        _freeze(student, stage.freeze)
+        trainee = _trainee(recipe, student, stage)
+        trainee.compile(optimizer=optimiser(recipe, stage), jit_compile=False)
+        trainee.build((None, spec.height, spec.width, spec.channels))
+        trainee.optimizer.build(trainee.trainable_variables)
+        augmentation = recipe.augment.augmentation()
+        return StagePlan(
+            stage,
+            student.model,
+            trainee,
+            Cases(arrays("train", train), train.labels, weights, stage.batch, augmentation, recipe.seed),
+            Cases(
+                arrays("validation", validation),
+                validation.labels,
+                np.ones(len(validation.labels)),
+                stage.batch,
+            ),
+        )
+
+    return [lambda stage=stage: plan(stage) for stage in recipe.stages]
+
+
+def optimiser(recipe: Recipe, stage: Stage) -> keras.optimizers.Optimizer:
+    return keras.optimizers.AdamW(learning_rate=stage.rate, weight_decay=recipe.weight_decay, clipnorm=5.0)
+
+
+def _student(network: Network, stage: Stage) -> Network:
+    """The network itself, or for a stage at another side a twin of it that begins with its weights."""
+    spec = network.spec
+    if stage.side in (0, spec.height):
+        return network
+    twin = build_network(replace(spec, height=stage.side, width=stage.side))
+    for mine, theirs in zip(twin.model.variables, network.model.variables, strict=True):
+        mine.assign(theirs)
+    return twin
+
+
+def _freeze(network: Network, beginnings: tuple[str, ...]) -> None:
+    """Make exactly the layers whose names begin so (after the backbone's prefix) untrainable."""
+    prefixes = tuple(f"{name}_{beginning}" for name in network.spec.backbones for beginning in beginnings)
+    for layer in network.model.layers:
+        layer.trainable = not layer.name.startswith(prefixes) if prefixes else True
+
+
+def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
+    positive, side = student.spec.positive, student.spec.height
+    if stage.kind == "fit":
+        return Trainee(student.model, positive, side)
+    teacher = rebuild(find_run(recipe.teacher))
+    taught = backbone_named(teacher.spec.backbones[0])
+    outputs = {"logits": teacher.model.output["logits"]}
+    hints: dict[str, str] = {}
+    published = {"logits": student.model.output["logits"]}
+    for name in student.spec.backbones:
+        for key, target in zip(backbone_named(name).hints, taught.hints, strict=True):
+            hints[f"{name}_{key}"] = target
+            published[f"{name}_{key}"] = student.model.get_layer(f"{name}_{key}").output
+            outputs[target] = teacher.model.get_layer(f"{taught.name}_{target}").output
+    return Distilled(
+        keras.Model(student.model.input, published),
+        hints,
+        keras.Model(teacher.model.input, outputs),
+        positive,
+        side,
+    )
