@@ -193,7 +193,7 @@ class _TrunkCache:
 
 
 def _return_freed_memory() -> None:
-    """Give what compiling used and freed back to the system (glibc only): tens of MB before the first image."""
+    """Give what compiling used and freed back to the system (glibc only): tens of megabytes."""
     import ctypes
 
     try:

@@ -1,4 +1,4 @@
-"""Cases of a manifest through an engine: the one way from files to predictions, in training and in `evaluate`."""
+"""Cases of a manifest through an engine: from files to predictions, for training and for `evaluate`."""
 
 from __future__ import annotations
 

@@ -188,10 +188,10 @@ def test_a_map_changes_what_labels_mean(capsys, manifest):
 
 
 def test_more_images_than_a_batch_give_the_same_as_one_by_one(capsys, manifest, monkeypatch):
-    from models.commands import evaluate
+    from models.engines import scoring
 
     whole = document(capsys, "evaluate", "tiny", "--data", str(manifest))
-    monkeypatch.setattr(evaluate, "BATCH", 1)
+    monkeypatch.setattr(scoring, "BATCH", 1)
     single = document(capsys, "evaluate", "tiny", "--data", str(manifest))
     assert whole["confusion"] == single["confusion"]
     assert whole["metrics"]["brier"]["value"] == pytest.approx(single["metrics"]["brier"]["value"], rel=1e-5)
