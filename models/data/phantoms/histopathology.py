@@ -211,8 +211,8 @@ def _fibroblasts(rng: np.random.Generator, slide: _Slide, heading: np.ndarray) -
 
 
 def _lymphocytes(rng: np.random.Generator, slide: _Slide) -> None:
-    """A loose cluster of small round dark nuclei."""
-    count = int(rng.integers(12, 70))
+    """A cluster of small round dark nuclei, at times a dense one: dark and crowded is not yet tumour."""
+    count = int(rng.triangular(12.0, 40.0, 260.0))
     spread = rng.uniform(0.8, 1.6) * np.sqrt(count) * rng.uniform(1.0, 2.2, 2)
     centres = rng.uniform(0.0, SIDE, 2) + rng.normal(0.0, 1.0, (count, 2)) * spread
     axes = rng.normal(1.9, 0.2, (count, 1)) * np.array([[1.0, 0.94]])
