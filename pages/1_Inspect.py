@@ -22,8 +22,7 @@ with page_frame("Inspect") as beside:
         show_samples(samples, runs)
     elif run is not None:
         panels.show_study(chosen.study, beside)
-        for sentence in sentences.mismatches(chosen.study, run):
-            st.warning(sentence)
+        panels.warn(sentences.mismatches(chosen.study, run))
         reading = caches.reading(chosen.study, run)
         panels.show_verdict(reading)
         label, name = panels.pick_map(run)

@@ -58,10 +58,10 @@ def viewer_figure(
     figure.add_trace(_readout(heatmap), 1, 2)
     figure.add_trace(_colour_bar(table, heatmap.scale, colours), 1, 2)
     _show_part(figure, original, view or View((0, original.width), (original.height, 0)))
-    for column, caption in enumerate(captions):
+    for column, caption in zip(("", "2"), captions, strict=True):
         figure.add_annotation(
-            text=caption, xref="x domain" if column == 0 else "x2 domain", yref="paper", x=0, y=1, yshift=20,
-            xanchor="left", showarrow=False, font={"size": 13, "color": colours.muted},
+            text=caption, xref=f"x{column} domain", yref=f"y{column} domain", x=0, y=1, xanchor="left",
+            yanchor="bottom", showarrow=False, font={"size": 13, "color": colours.muted},
         )  # fmt: skip
     _dress(figure, colours, VIEWER_HEIGHT, {"l": 0, "r": 0, "t": 24, "b": 2})
     figure.update_layout(plot_bgcolor=colours.panel, dragmode="pan")
@@ -104,30 +104,32 @@ def contribution_figure(
     parts: Sequence[tuple[str, float]], margin: float, label: str, colours: Palette
 ) -> go.Figure:
     """Signed contribution of each part in logit units; the line marks their sum, the margin of `label`."""
-    names = [name for name, _ in parts]
+    names = [f"{name}  <b>{value:+.3f}</b>" for name, value in parts]
     values = [value for _, value in parts]
-    reach = max(abs(v) for v in [*values, margin, 1e-6]) * 1.25
+    reach = max(abs(v) for v in [*values, margin, 1e-6]) * 1.1
     figure = go.Figure(
         go.Bar(
-            x=values, y=names, orientation="h", width=0.62, cliponaxis=False,
+            x=values, y=names, orientation="h", width=0.6,
             marker_color=[colours.above if v >= 0 else colours.below for v in values],
-            text=[f"{v:+.3f}" for v in values], textposition="outside",
-            textfont={"size": 12, "color": colours.text},
-            hovertemplate="%{y}: %{x:+.4f} logit units<extra></extra>",
         )
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": colours.line, "width": 1})
     figure.add_vline(x=margin, line={"color": colours.text, "width": 2, "dash": "dot"})
     figure.add_annotation(
-        x=margin, y=1, yref="paper", yanchor="bottom", xanchor="center", showarrow=False,
-        text=f"sum = margin of {label}: {margin:+.3f}", font={"size": 12, "color": colours.text},
+        x=margin, y=1, yref="paper", yanchor="bottom", xanchor="right" if margin > 0 else "left",
+        showarrow=False, text=f"sum: margin of {label} <b>{margin:+.3f}</b>",
+        font={"size": 13, "color": colours.text},
     )  # fmt: skip
     figure.update_xaxes(
-        range=[-reach, reach], showgrid=False, zeroline=False, fixedrange=True,
-        tickfont={"size": 11, "color": colours.muted}, title={"text": "logit units", "font": {"size": 12}},
+        range=[-reach, reach], showgrid=False, zeroline=False, fixedrange=True, ticks="outside", ticklen=3,
+        tickcolor=colours.line, tickfont={"size": 11, "color": colours.muted},
+        title={"text": f"logit units: against {label} (left), for it (right)", "font": {"size": 12}},
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", fixedrange=True, tickfont={"size": 13, "color": colours.text})
-    _dress(figure, colours, 78 + 34 * len(parts), {"l": 0, "r": 8, "t": 26, "b": 40})
+    figure.update_yaxes(
+        autorange="reversed", fixedrange=True, automargin=True, ticks="",
+        tickfont={"size": 13, "color": colours.text},
+    )  # fmt: skip
+    _dress(figure, colours, 76 + 32 * len(parts), {"l": 0, "r": 8, "t": 26, "b": 40})
     return figure
 
 
@@ -138,7 +140,9 @@ def _show_part(figure: go.Figure, whole: Picture, view: View) -> None:
     )  # fmt: skip
     figure.add_traces([corners, corners], rows=[1, 1], cols=[1, 2])
     figure.update_xaxes(visible=False, range=view.x, constrain="domain", matches="x")
-    figure.update_yaxes(visible=False, range=view.y, constrain="domain", matches="y", scaleanchor="x")
+    figure.update_yaxes(
+        visible=False, range=view.y, constrain="domain", constraintoward="top", matches="y", scaleanchor="x"
+    )
 
 
 def _lines(lines: Sequence[np.ndarray], colour: str, width: float) -> go.Scatter:
@@ -175,7 +179,7 @@ def _colour_bar(table: str, highest: float, colours: Palette) -> go.Scatter:
         marker={
             "color": [0], "cmin": 0, "cmax": highest, "colorscale": scale, "showscale": True,
             "colorbar": {
-                "title": {"text": "logit units<br>per cell", "font": {"size": 12, "color": colours.muted}},
+                "title": {"text": "logits<br>per cell", "font": {"size": 12, "color": colours.muted}},
                 "thickness": 12, "len": 1.0, "x": 1.008, "xpad": 0, "ypad": 0, "outlinewidth": 0,
                 "tickfont": {"size": 12, "color": colours.muted}, "tickformat": "~g",
                 "tickvals": [highest * step / 4 for step in range(5)],

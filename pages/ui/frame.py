@@ -33,7 +33,7 @@ def page_frame(title: str) -> Iterator[DeltaGenerator]:
     st.set_page_config(
         page_title=f"{title} · LesionLens",
         layout="wide",
-        initial_sidebar_state=280,
+        initial_sidebar_state=300,
         menu_items={"About": ABOUT},
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import streamlit as st
@@ -50,10 +51,9 @@ def show_verdict(reading: Reading) -> None:
 
 def show_trust(run: Run) -> None:
     """The run's record on its own test cases, beside every result."""
-    for column, (name, value) in zip(st.columns([4, 2.3, 4]), sentences.trust(run), strict=True):
-        column.markdown(f":small[:gray[{name}]]  \n**{value}**")
     tested = "synthetic phantoms" if run.card.synthetic else run.card.data.name
-    st.caption(f"On this run's own test cases ({tested}), 95 % intervals.")
+    lines = (f"{name} {value}" for name, value in sentences.trust(run))
+    st.markdown("  \n".join((f":small[:gray[Its record on test cases of {tested}]]", *lines)))
 
 
 def pick_map(run: Run) -> tuple[str, str]:
@@ -81,14 +81,14 @@ def show_maps(result: CaseExplanation, name: str, style: Style) -> None:
     """The image beside its heatmap, with whatever speaks against taking the heatmap at face value."""
     study, heatmap = result.study, chosen_map(result, name)
     cautions = result.cautions if name == JOINT else judge(heatmap)
-    for caution in cautions:
-        st.warning(caution.sentence)
+    warn(caution.sentence for caution in cautions)
     shown = state.heatmap_shown() and not heatmap.blank
+    of = sentences.map_name(heatmap) if len(result.heatmaps) > 1 else None
     picture = caches.overlay(study, heatmap, style) if shown else caches.original(study)
     outlines = [] if result.mask is None else [points + 0.5 for points in mask_outline(result.mask)]
     figure = figures.viewer_figure(
         caches.original(study), picture, heatmap, style.colours, palette(),
-        captions=("Image as stored", _caption(heatmap, shown)), outlines=outlines,
+        captions=("Image as stored", _caption(heatmap, of, shown)), outlines=outlines,
         contours=contour_lines(heatmap) if shown and style.contoured else (),
         view=viewer.current_view(study.digest),
     )  # fmt: skip
@@ -130,7 +130,8 @@ def show_numbers(result: CaseExplanation) -> None:
             "contributions and rest add up to the margin."
         )
     with measured:
-        st.subheader("Joint map against the lesion mask", anchor=False)
+        which = "Joint map" if len(result.heatmaps) > 1 else "Map"
+        st.subheader(f"{which} against the lesion mask", anchor=False)
         _measures(result)
 
 
@@ -141,6 +142,12 @@ def show_details(result: CaseExplanation) -> None:
         for name, text in sentences.details(card, reading):
             if text:
                 st.markdown(f":small[:gray[{name}]]  \n{text}")
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Warnings in one quiet box, a line each; nothing where there are none."""
+    if text := "  \n".join(sentences):
+        st.warning(text)
 
 
 def chosen_map(result: CaseExplanation, name: str) -> Heatmap:
@@ -157,17 +164,14 @@ def _measures(result: CaseExplanation) -> None:
         column.metric(name, value, help=meaning)
     if result.label != result.run.positive:
         st.caption(f"The map explains {result.label}, which is not the finding the mask outlines.")
-    st.caption(
-        f"One case proves little: on its test cases this run's pointing game is "
-        f"{dict(sentences.trust(result.run))['Pointing game']}."
-    )
+    st.caption(sentences.one_case(result.run))
 
 
-def _caption(heatmap: Heatmap, shown: bool) -> str:
+def _caption(heatmap: Heatmap, name: str | None, shown: bool) -> str:
+    what = f"Evidence for {heatmap.map.label}" + ("" if name is None else f", {name}")
     if heatmap.blank:
-        return f"{sentences.map_name(heatmap)}: blank, nothing to draw".capitalize()
-    hidden = "" if shown else " (hidden)"
-    return f"Evidence for {heatmap.map.label}, {sentences.map_name(heatmap)}{hidden}"
+        return f"{what}: blank, nothing to draw"
+    return what if shown else f"{what} (hidden)"
 
 
 def _footnote(heatmap: Heatmap, style: Style, reduced: bool) -> None:

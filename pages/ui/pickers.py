@@ -17,6 +17,8 @@ from pages.ui.pictures import DRAWINGS, Style
 from pages.ui.samples import Sample, by_use, fitting_run
 from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
 
+#: Short, since a sidebar is narrow: DICOM's codes, and for histology the stain.
+CODES = {"ultrasound": "US", "mammography": "MG", "histopathology": "HE", "mixed": "all"}
 #: jet's own words: the choice must not look like the others.
 COLOUR_LABELS = {name: name.capitalize() for name in COLOUR_MAPS} | {
     "jet": "Jet (misleading: not perceptually uniform)"
@@ -73,8 +75,10 @@ def pick_run(runs: Sequence[Run]) -> Run:
     chosen = st.selectbox(
         "Run", list(by_id), format_func=lambda id: run_name(by_id[id]), key=state.RUN,
         persist_state="session", filter_mode="contains",
-        help="A trained classifier with its threshold, grouped by modality.",
+        help="A trained classifier with its threshold. US ultrasound, MG mammography, HE histopathology; "
+        "synthetic: trained on phantoms.",
     )  # fmt: skip
+    st.caption(by_id[chosen].title)
     state.write_address(state.RUN, chosen)
     return by_id[chosen]
 
@@ -97,8 +101,8 @@ def pick_style() -> Style:
 
 def run_name(run: Run) -> str:
     """A run's name in a picker; the modality comes first, which groups them."""
-    mark = " (synthetic)" if run.card.synthetic else ""
-    return f"{run.modality.capitalize()}: {run.id}{mark}"
+    mark = ", synthetic" if run.card.synthetic else ""
+    return f"{CODES[run.modality]} {run.id}{mark}"
 
 
 def _files(upload, sample: Sample | None) -> tuple[caches.File | None, caches.File | None]:
@@ -108,7 +112,7 @@ def _files(upload, sample: Sample | None) -> tuple[caches.File | None, caches.Fi
 
 
 def _sample_name(sample: Sample) -> str:
-    return f"{sample.title} ({sample.id})"
+    return f"{sample.modality.capitalize()}: {sample.title}"
 
 
 def _forget_sample() -> None:

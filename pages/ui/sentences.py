@@ -11,13 +11,13 @@ from xai.explain import CaseExplanation, Reading
 from xai.heatmap import Heatmap
 
 NOT_A_DIAGNOSIS = "Research use only: this is what a model says, not a diagnosis."
-BLANK = "-"
+UNKNOWN = "not measured"
 
 
 def figure(interval: Interval | None, digits: int = 2) -> str:
-    """A metric with its 95 % interval: "0.92 (0.87 to 0.97)"; a dash where it is not known."""
+    """A metric with its 95 % interval: "0.92 (0.87 to 0.97)"; or that nobody measured it."""
     if interval is None or interval.value is None:
-        return BLANK
+        return UNKNOWN
     value = f"{interval.value:.{digits}f}"
     if interval.low is None or interval.high is None:
         return value
@@ -37,7 +37,7 @@ def verdict(reading: Reading) -> tuple[str, str]:
     if len(run.classes) > 2:
         return says, f"the most probable of {len(run.classes)} classes"
     side = "at or above" if reading.label == run.positive else "below"
-    return says, f"{side} the run's operating point"
+    return says, f"{side} the run's operating point for {run.positive}"
 
 
 def map_name(heatmap: Heatmap) -> str:
@@ -97,16 +97,18 @@ def measures(result: CaseExplanation) -> list[tuple[str, str, str]]:
     ]
 
 
+def one_case(run: Run) -> str:
+    """How this case's measures stand to the run's record."""
+    pointing = _pointing(run)
+    if pointing is None or pointing.value is None:
+        return "One case proves little, and over its test cases this run's heatmaps are not measured yet."
+    return f"One case proves little: over its test cases this run's pointing game is {figure(pointing)}."
+
+
 def trust(run: Run) -> list[tuple[str, str]]:
-    """(name, value): how far the run has proved itself on its own test cases."""
-    auc = test_metric(run, "auc")
-    pointing = test_metric(run, "pointing", "pointing_game")
-    cases = auc.n if auc and auc.n is not None else run.card.data.n_test
-    return [
-        ("AUC", figure(auc)),
-        ("Test cases", BLANK if cases is None else f"{cases}"),
-        ("Pointing game", figure(pointing)),
-    ]
+    """(name, value with its 95 % interval and n, in Markdown): the run's record on its own test cases."""
+    named = (("AUC", test_metric(run, "auc")), ("Pointing game", _pointing(run)))
+    return [(name, _bold(figure(metric)) + _cases(metric)) for name, metric in named]
 
 
 def details(card: RunCard, reading: Reading) -> list[tuple[str, str]]:
@@ -139,7 +141,7 @@ def runs_table(runs: Sequence[Run]) -> list[dict[str, str]]:
             "Modality": run.modality,
             "Network": " + ".join(branch.name for branch in run.branches) or run.card.network,
             "Data": run.card.data.name,
-            "n": dict(trust(run))["Test cases"],
+            "n": str(run.card.data.n_test or UNKNOWN),
             "AUC (95 % interval)": figure(test_metric(run, "auc")),
             "Synthetic": "phantoms" if run.card.synthetic else "",
             "Weights": "yes" if run.has_weights else "no",
@@ -149,7 +151,21 @@ def runs_table(runs: Sequence[Run]) -> list[dict[str, str]]:
 
 
 def size(count: int | None) -> str:
-    """Bytes as megabytes or gigabytes; a dash where not known."""
+    """Bytes as megabytes or gigabytes; "unknown" where the system does not say."""
     if count is None:
-        return BLANK
+        return "unknown"
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _pointing(run: Run) -> Interval | None:
+    return test_metric(run, "pointing", "pointing_game")
+
+
+def _bold(text: str) -> str:
+    """The value in bold, its interval not."""
+    value, space, interval = text.partition(" (")
+    return f"**{value}**{space}{interval}"
+
+
+def _cases(metric: Interval | None) -> str:
+    return f", n = {metric.n}" if metric and metric.value is not None and metric.n else ""
