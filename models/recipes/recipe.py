@@ -63,7 +63,7 @@ class Stage(_Part):
 
     kind: "fit" (labels alone), "distil" (labels and the teacher's features). side: the square side in pixels
     the trainee sees, 0 for the network's own input. schedule: "plateau" halves the rate when the validation
-    loss stalls for `stall` epochs; "cosine" decays it to a hundredth. patience: epochs without a lower
+    loss stalls for `stall` epochs; "cosine" decays it to a hundredth over `span` epochs (0: over `epochs`). patience: epochs without a lower
     validation loss before the stage ends, 0 for never. keep: weights handed on.
     """
 
@@ -76,6 +76,7 @@ class Stage(_Part):
     schedule: Literal["plateau", "cosine"] = "plateau"
     stall: int = Field(3, ge=1)
     patience: int = Field(0, ge=0)
+    span: int = Field(0, ge=0)
     keep: Literal["best", "last"] = "best"
     freeze: tuple[str, ...] = ()
 

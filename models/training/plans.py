@@ -24,6 +24,7 @@ from models.training.loader import Cases, balanced_weights
 from models.training.loop import StagePlan
 from models.training.trainee import Distilled, Trainee
 
+STATISTICS_MOMENTUM = 0.9
 WEIGHTS_VARIABLE = "LESIONLENS_WEIGHTS"
 
 
@@ -103,6 +104,7 @@ def stage_plans(
         weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.class_weights)
         student = _student(network, stage)
         _freeze(student, stage.freeze)
+        _quicken(student)
         trainee = _trainee(recipe, student, stage)
         trainee.compile(optimizer=optimiser(recipe, stage), jit_compile=False)
         trainee.build((None, spec.height, spec.width, spec.channels))
@@ -139,9 +141,17 @@ def _student(network: Network, stage: Stage) -> Network:
     return twin
 
 
+def _quicken(network: Network) -> None:
+    """Let the stored statistics follow within some ten batches: small packs have few batches an epoch, and with
+    Keras' 0.99 validation would be judged with the statistics of a network long gone."""
+    for layer in network.model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = STATISTICS_MOMENTUM
+
+
 def _freeze(network: Network, beginnings: tuple[str, ...]) -> None:
-    """Make exactly the layers whose names begin so (after the backbone's prefix) untrainable."""
-    prefixes = tuple(f"{name}_{beginning}" for name in network.spec.backbones for beginning in beginnings)
+    """Make exactly the layers whose names begin so untrainable: "<backbone>_conv1", or "conv1" in any branch."""
+    prefixes = (*beginnings, *(f"{name}_{b}" for name in network.spec.backbones for b in beginnings))
     for layer in network.model.layers:
         layer.trainable = not layer.name.startswith(prefixes) if prefixes else True
 

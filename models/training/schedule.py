@@ -11,7 +11,7 @@ from models.recipes.recipe import Stage
 def learning_rate(stage: Stage, losses: Sequence[float]) -> float:
     """The rate of a stage's next epoch, from the validation losses of its epochs so far."""
     if stage.schedule == "cosine":
-        done = len(losses) / stage.epochs
+        done = min(len(losses) / (stage.span or stage.epochs), 1.0)
         return stage.rate * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
     return stage.rate * 0.5 ** _stalls(losses, stage.stall)
 

@@ -37,9 +37,9 @@ class Trainee(keras.Model):
         logits = self.logits(y_pred)
         losses = cross_entropy(self._target(y["label"], logits), logits)
         # Validation is judged unweighted: it is what the calibration sees later.
-        return (
-            ops.mean(losses * sample_weight) if training and sample_weight is not None else ops.mean(losses)
-        )
+        if training and sample_weight is not None:
+            losses = losses * ops.convert_to_tensor(sample_weight, losses.dtype)
+        return ops.mean(losses)
 
     def _target(self, labels, logits):
         if logits.shape[-1] == 1:
