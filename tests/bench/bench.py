@@ -38,6 +38,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         image = _phantom(run, Path(folder))
         print(f"{_machine()}; run {run.id}", file=sys.stderr)
+        if _busy():
+            print("Other programs are at work here: seconds will be too long.", file=sys.stderr)
         # Processes first: their memory is told apart from this one's only while this one is small.
         rows = command_line(run.folder, image, Path(folder) / "out")
         rows += [first_paint("Home.py", ENGINES), first_paint(MAIN_PAGE, TENSORFLOW)]
@@ -79,6 +81,10 @@ def _passes(run: Run, image: Path, without_tensorflow: bool) -> list[Row]:
     if not without_tensorflow:
         rows += [tensorflow_overhead(run, tensor), against_tf_keras_vis(run, tensor)]
     return rows
+
+
+def _busy() -> bool:
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] > 0.5 * (os.cpu_count() or 1)
 
 
 def _machine() -> str:

@@ -20,33 +20,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two calls timed in turn. first, second: median seconds. ratio: median over the pairs of first / second,
-    so that a neighbour's load, which hits both calls of a pair, cancels."""
+    """Two calls timed in turn, in seconds: the lower quartile of each. ratio: first / second.
+
+    Other programs only ever add time, so on a busy machine the lower quartile says more than the median about
+    the call itself; on a quiet one they are the same.
+    """
 
     first: float
     second: float
-    ratio: float
+
+    @property
+    def ratio(self) -> float:
+        return self.first / self.second
 
 
 def timed_in_pairs(
     first: Callable[[], object], second: Callable[[], object], pairs: int, warm: int = 3
 ) -> Pair:
     """Call both in turn, the order swapped each time, after `warm` calls of each that do not count."""
+    calls, times = (first, second), ([], [])
     for _ in range(warm):
         first()
         second()
-    times: list[tuple[float, float]] = []
     for index in range(pairs):
-        if index % 2:
-            later = seconds_of(second)
-            times.append((seconds_of(first), later))
-        else:
-            times.append((seconds_of(first), seconds_of(second)))
-    return Pair(
-        first=statistics.median(a for a, _ in times),
-        second=statistics.median(b for _, b in times),
-        ratio=statistics.median(a / b for a, b in times),
-    )
+        for which in (0, 1) if index % 2 else (1, 0):
+            times[which].append(seconds_of(calls[which]))
+    return Pair(*(statistics.quantiles(side, n=4, method="inclusive")[0] for side in times))
 
 
 def seconds_of(call: Callable[[], object]) -> float:
