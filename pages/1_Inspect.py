@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import caches, panels, pickers, sentences
+from pages.ui import caches, panels, pickers
 from pages.ui.downloads import offer_downloads
 from pages.ui.frame import guarded, page_frame
 from pages.ui.gallery import show_samples
@@ -22,7 +22,6 @@ with page_frame("Inspect") as beside:
         show_samples(samples, runs)
     elif run is not None:
         panels.show_study(chosen.study, beside)
-        panels.warn(sentences.mismatches(chosen.study, run))
         reading = caches.reading(chosen.study, run)
         panels.show_verdict(reading)
         label, name = panels.pick_map(run)

@@ -180,7 +180,7 @@ def _colour_bar(table: str, highest: float, colours: Palette) -> go.Scatter:
             "color": [0], "cmin": 0, "cmax": highest, "colorscale": scale, "showscale": True,
             "colorbar": {
                 "title": {"text": "logits<br>per cell", "font": {"size": 12, "color": colours.muted}},
-                "thickness": 12, "len": 1.0, "x": 1.008, "xpad": 0, "ypad": 0, "outlinewidth": 0,
+                "thickness": 12, "len": 1.0, "x": 1.002, "xpad": 5, "ypad": 0, "outlinewidth": 0,
                 "tickfont": {"size": 12, "color": colours.muted}, "tickformat": "~g",
                 "tickvals": [highest * step / 4 for step in range(5)],
                 "ticktext": [f"{highest * step / 4:.2g}" for step in range(5)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import streamlit as st
@@ -81,7 +80,9 @@ def show_maps(result: CaseExplanation, name: str, style: Style) -> None:
     """The image beside its heatmap, with whatever speaks against taking the heatmap at face value."""
     study, heatmap = result.study, chosen_map(result, name)
     cautions = result.cautions if name == JOINT else judge(heatmap)
-    warn(caution.sentence for caution in cautions)
+    doubts = [*sentences.mismatches(study, result.run), *(caution.sentence for caution in cautions)]
+    if doubts:
+        st.warning("  \n".join(doubts))
     shown = state.heatmap_shown() and not heatmap.blank
     of = sentences.map_name(heatmap) if len(result.heatmaps) > 1 else None
     picture = caches.overlay(study, heatmap, style) if shown else caches.original(study)
@@ -142,12 +143,6 @@ def show_details(result: CaseExplanation) -> None:
         for name, text in sentences.details(card, reading):
             if text:
                 st.markdown(f":small[:gray[{name}]]  \n{text}")
-
-
-def warn(sentences: Iterable[str]) -> None:
-    """Warnings in one quiet box, a line each; nothing where there are none."""
-    if text := "  \n".join(sentences):
-        st.warning(text)
 
 
 def chosen_map(result: CaseExplanation, name: str) -> Heatmap:

@@ -10,7 +10,7 @@ from models.study import Study
 from xai.explain import CaseExplanation, Reading
 from xai.heatmap import Heatmap
 
-NOT_A_DIAGNOSIS = "Research use only: this is what a model says, not a diagnosis."
+NOT_A_DIAGNOSIS = "Research use only: not a diagnosis"
 UNKNOWN = "not measured"
 
 
@@ -37,7 +37,7 @@ def verdict(reading: Reading) -> tuple[str, str]:
     if len(run.classes) > 2:
         return says, f"the most probable of {len(run.classes)} classes"
     side = "at or above" if reading.label == run.positive else "below"
-    return says, f"{side} the run's operating point for {run.positive}"
+    return says, f"{side} the run's operating point"
 
 
 def map_name(heatmap: Heatmap) -> str:

@@ -1,6 +1,7 @@
 """What the figures are given is what they show; the geometry worked out by hand."""
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from models.inputs import InputSpec
@@ -28,10 +29,13 @@ def picture() -> Picture:
     return original_picture(read_study(png(dark_disc()[0]), "disc.png"))
 
 
-def viewer(picture: Picture, **changes):
-    return figures.viewer_figure(
-        picture, picture, heatmap(), "inferno", LIGHT, captions=("a", "b"), **changes
-    )
+def viewer(picture: Picture, **changes: object) -> go.Figure:
+    captions = ("Image", "Evidence")
+    return figures.viewer_figure(picture, picture, heatmap(), "inferno", LIGHT, captions=captions, **changes)
+
+
+def scatters(figure: go.Figure) -> list[go.Scatter]:
+    return [trace for trace in figure.data if trace.type == "scatter"]
 
 
 def test_both_panels_show_the_whole_image_on_matched_axes_with_square_pixels(picture: Picture) -> None:
