@@ -14,6 +14,7 @@ from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
+from xai import auditing  # noqa: E402
 from xai.cam import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
     explain.add_argument("--json", action="store_true", help="print one JSON document, a list, on stdout")
     explain.set_defaults(execute=explain_images)
+    auditing.add_parser(commands)
     return top
 
 

@@ -11,8 +11,8 @@ from models.commands import DONE, add_json_option, print_json
 from models.errors import BadInput
 
 DESCRIPTION = """\
-Train RECIPE (a TOML file or the name of a shipped one: python -m models recipes) on a manifest and write a run.
-Killed, it continues with the next epoch when the same command is given again."""
+Train RECIPE (a TOML file or the name of a shipped one: python -m models recipes) on a manifest and write a
+run. Killed, it continues with the next epoch when the same command is given again."""
 
 
 def add_parser(subparsers) -> None:

@@ -15,7 +15,8 @@ from models.study import mask_for, read_mask, read_study
 
 @dataclass(frozen=True)
 class Arrays:
-    """images uint8 [n, h, w, C]; masks uint8 [n, h, w] (0 or 255, share of lesion); masked bool [n]: has a mask."""
+    """images uint8 [n, h, w, C]; masks uint8 [n, h, w] (0 or 255, share of lesion); masked bool [n]: has a
+    mask."""
 
     images: np.ndarray
     masks: np.ndarray

@@ -1,4 +1,5 @@
-"""Random changes that leave the label true: one affine warp of image and mask, then brightness, contrast, noise."""
+"""Random changes that leave the label true: one affine warp of image and mask, then brightness, contrast,
+noise."""
 
 from __future__ import annotations
 
@@ -11,9 +12,10 @@ import numpy as np
 class Augmentation:
     """How far a training image may be changed; zero switches a change off.
 
-    flip: mirrored left to right in half of the cases. flip_vertical, quarter_turns: likewise, for tissue without
-    an up and down. rotation: degrees either way. zoom, shift: fractions of the size. brightness: added, in 0..1.
-    contrast: relative change about the mean. noise: standard deviation of Gaussian noise, in 0..1.
+    flip: mirrored left to right in half of the cases. flip_vertical, quarter_turns: likewise, for tissue
+    without an up and down. rotation: degrees either way. zoom, shift: fractions of the size. brightness:
+    added, in 0..1. contrast: relative change about the mean. noise: standard deviation of Gaussian noise, in
+    0..1.
     """
 
     flip: bool = False

@@ -1,4 +1,5 @@
-"""A compact convolutional network of ours, for phantoms and as a light branch: five stages, 14x14 at the end."""
+"""A compact convolutional network of ours, for phantoms and as a light branch: five stages, 14x14 at the
+end."""
 
 from __future__ import annotations
 

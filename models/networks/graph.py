@@ -1,4 +1,5 @@
-"""The explain graph: one flat functional network whose forward pass gives logits, feature maps and channel weights."""
+"""The explain graph: one flat functional network whose forward pass gives logits, feature maps and channel
+weights."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class BranchLayer:
-    """Where a branch's feature map comes from: layer name in the flat graph, grid [rows, columns], channels."""
+    """Where a branch's feature map comes from: layer name in the flat graph, grid [rows, columns],
+    channels."""
 
     name: str
     layer: str
@@ -84,8 +86,8 @@ def backbone_named(name: str) -> Backbone:
 def build_network(spec: NetworkSpec, starts: dict[str, str] | None = None) -> Network:
     """Build the flat graph of `spec`, its trunks started as `starts` says.
 
-    starts: backbone -> "none" (random), "imagenet" (downloaded by Keras) or "file:PATH" (SqueezeNet's published
-    weights). Layer names are `<backbone>_<layer>`, unique over the whole graph.
+    starts: backbone -> "none" (random), "imagenet" (downloaded by Keras) or "file:PATH" (SqueezeNet's
+    published weights). Layer names are `<backbone>_<layer>`, unique over the whole graph.
     """
     starts = starts or {}
     image = keras.Input((spec.height, spec.width, spec.channels), name="image")
@@ -135,7 +137,8 @@ def _trunk(image, backbone: Backbone, start: str):
 
 
 def _adapter(image, backbone: Backbone):
-    """A trainable 1x1 convolution that starts as replication (grey) or identity (RGB) in the backbone's range."""
+    """A trainable 1x1 convolution that starts as replication (grey) or identity (RGB) in the backbone's
+    range."""
     channels = image.shape[-1]
     kernel = np.zeros((1, 1, channels, 3), np.float32)
     for target in range(3):

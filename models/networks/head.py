@@ -1,8 +1,9 @@
 """The pooled head: dense layers over pooled features, and the closed-form gradient of every class's margin.
 
-With mean pooling followed by dense layers and ReLU, a margin is piecewise linear in the pooled features, so its
-gradient is a few matrix products with the ReLU masks of the forward pass. Writing it in forward operations makes
-Grad-CAM's channel weights (Selvaraju et al., ICCV 2017, eq. 1) ordinary outputs of the network.
+With mean pooling followed by dense layers and ReLU, a margin is piecewise linear in the pooled features, so
+its gradient is a few matrix products with the ReLU masks of the forward pass. Writing it in forward
+operations makes Grad-CAM's channel weights (Selvaraju et al., ICCV 2017, eq. 1) ordinary outputs of the
+network.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def margin_matrix(outputs: int, classes: int, positive: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="lesionlens")
 class PooledHead(layers.Layer):
-    """Pooled features, one tensor [N, K_b] a branch -> logits [N, L] and channel weights [N, C, K_b] a branch.
+    """Pooled features, one tensor [N, K_b] a branch -> logits [N, L] and channel weights [N, C, K_b] a
+    branch.
 
     Channel weights are d margin_c / d activation averaged over space: the gradient with respect to the pooled
     features divided by the number of grid cells of that branch. They describe the network without dropout.

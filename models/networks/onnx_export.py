@@ -1,4 +1,5 @@
-"""Networks as ONNX files: the same numbers for every engine, kernels stored in half precision, computed in single.
+"""Networks as ONNX files: the same numbers for every engine, kernels stored in half precision, computed in
+single.
 
 A file is written layer by layer, so it does not depend on the Keras backend, its bytes are the same each time
 (its SHA-256 can name it), and every initialiser carries the name of the Keras variable it came from

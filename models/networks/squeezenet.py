@@ -1,4 +1,5 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360) and the published ImageNet weights it can start from."""
+"""SqueezeNet 1.1 (Iandola et al. 2016, arXiv:1602.07360) and the published ImageNet weights it can start
+from."""
 
 from __future__ import annotations
 

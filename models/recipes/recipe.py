@@ -63,8 +63,9 @@ class Stage(_Part):
 
     kind: "fit" (labels alone), "distil" (labels and the teacher's features). side: the square side in pixels
     the trainee sees, 0 for the network's own input. schedule: "plateau" halves the rate when the validation
-    loss stalls for `stall` epochs; "cosine" decays it to a hundredth over `span` epochs (0: over `epochs`). patience: epochs without a lower
-    validation loss before the stage ends, 0 for never. keep: weights handed on.
+    loss stalls for `stall` epochs; "cosine" decays it to a hundredth over `span` epochs (0: over `epochs`).
+    patience: epochs without a lower validation loss before the stage ends, 0 for never. keep: weights handed
+    on.
     """
 
     name: str
@@ -101,9 +102,10 @@ class Augment(_Part):
 class Recipe(_Part):
     """One run's recipe.
 
-    start: backbone -> "none", "imagenet", "file:NAME" or "run:ID". A backbone that starts from a run keeps that
-    run's trunk as it is: only the head is trained, on the trunk's stored features. teacher: the run whose features
-    a "distil" stage hands on. copies: augmented copies of each training image when features are stored.
+    start: backbone -> "none", "imagenet", "file:NAME" or "run:ID". A backbone that starts from a run keeps
+    that run's trunk as it is: only the head is trained, on the trunk's stored features. teacher: the run
+    whose features a "distil" stage hands on. copies: augmented copies of each training image when features
+    are stored.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,60}$")

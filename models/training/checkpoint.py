@@ -44,7 +44,8 @@ def load_variables(path: Path, variables: list) -> dict[str, np.ndarray]:
         key.startswith("v0") for key in arrays
     ):
         raise BadInput(
-            f"The checkpoint {path.name} belongs to another recipe; move {path.parent} away or choose another --out."
+            f"The checkpoint {path.name} belongs to another recipe; move {path.parent} away or choose "
+            f"another --out."
         )
     for array, variable in zip(stored, variables, strict=True):
         variable.assign(array)

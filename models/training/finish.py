@@ -44,8 +44,8 @@ SCALE_PERCENTILE = 95.0
 
 @dataclass(frozen=True)
 class Weights:
-    """What the run ships: trunk digest -> ONNX bytes (none where another run's trunk is shared), the head's bytes,
-    and run.json's description of the branches."""
+    """What the run ships: trunk digest -> ONNX bytes (none where another run's trunk is shared), the head's
+    bytes, and run.json's description of the branches."""
 
     trunks: Mapping[str, bytes]
     head: bytes
@@ -65,8 +65,8 @@ def finish(
     facts: dict[str, str | float | int],
     quiet: bool = False,
 ) -> Run:
-    """Score every case of the split with the exported files, calibrate and choose operating points on validation,
-    measure on test, and write the run folder whole."""
+    """Score every case of the split with the exported files, calibrate and choose operating points on
+    validation, measure on test, and write the run folder whole."""
     card = _card(recipe, text, spec, weights, manifest, split, parts, facts)
     files: dict[str, bytes | str | Path] = {
         HEAD_FILE: weights.head,
@@ -207,8 +207,8 @@ def _calibrated(predictions: Predictions, card: dict) -> Predictions:
 def _map_scale(run: Run, part: Part, predictions: Predictions) -> dict[str, float]:
     """Upper end of the overlay's colours, a branch and for the joint map, in logit units per grid cell.
 
-    The 95th percentile, over the validation cases of the positive class, of the map's maximum: a fixed scale, so
-    that a weak map looks weak.
+    The 95th percentile, over the validation cases of the positive class, of the map's maximum: a fixed scale,
+    so that a weak map looks weak.
     """
     engine = open_engine(run, "onnx")
     positive = run.classes.index(run.positive)
@@ -236,7 +236,8 @@ def _under_a_root(out: Path) -> bool:
 
 
 def _share_trunks(folder: Path, trunks: Mapping[str, bytes | Path]) -> None:
-    """Put trunks into the folder that all runs of a root share; a file of that name has those bytes already."""
+    """Put trunks into the folder that all runs of a root share; a file of that name has those bytes
+    already."""
     from models.runs.writer import write_atomically
 
     for name, content in trunks.items():

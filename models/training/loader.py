@@ -54,7 +54,8 @@ class Cases(keras.utils.PyDataset):
 
 
 class Features(keras.utils.PyDataset):
-    """Stored pooled features [copies, n, K] -> batches; each epoch draws one of the augmented copies a case."""
+    """Stored pooled features [copies, n, K] -> batches; each epoch draws one of the augmented copies a
+    case."""
 
     def __init__(
         self, features: np.ndarray, labels: np.ndarray, weights: np.ndarray, batch: int, seed: int = 0
@@ -81,7 +82,8 @@ class Features(keras.utils.PyDataset):
 
 
 def balanced_weights(labels: np.ndarray, classes: int, how: str) -> np.ndarray:
-    """A weight a case: n / (classes * cases of its class) for "balanced", else 1; BadInput where a class is absent."""
+    """A weight a case: n / (classes * cases of its class) for "balanced", else 1; BadInput where a class is
+    absent."""
     from models.errors import BadInput
 
     counts = np.bincount(labels, minlength=classes)

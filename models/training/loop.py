@@ -29,8 +29,8 @@ from models.training.trainee import Trainee
 class StagePlan:
     """One stage ready to run.
 
-    model: the network (or its twin at another side) whose variables are the stage's result. trainee: built and
-    compiled over it. training, validation: its batches.
+    model: the network (or its twin at another side) whose variables are the stage's result. trainee: built
+    and compiled over it. training, validation: its batches.
     """
 
     stage: Stage

@@ -80,8 +80,10 @@ def starts(recipe: Recipe) -> dict[str, str]:
             found = next((p for p in places if p.is_file()), None)
             if found is None:
                 raise BadInput(
-                    f"The weight file {given} is not there; give its folder in ${WEIGHTS_VARIABLE} or its path with "
-                    f"--set start.{name}=file:PATH ({WEIGHTS_FILE} is published by the keras-squeezenet project)."
+                    f"The weight file {given} is not there; give its folder in ${WEIGHTS_VARIABLE} or its "
+                    f"path with "
+                    f"--set start.{name}=file:PATH ({WEIGHTS_FILE} is published by the keras-squeezenet "
+                    f"project)."
                 )
             start = f"file:{found}"
         resolved[name] = start
@@ -142,15 +144,16 @@ def _student(network: Network, stage: Stage) -> Network:
 
 
 def _quicken(network: Network) -> None:
-    """Let the stored statistics follow within some ten batches: small packs have few batches an epoch, and with
-    Keras' 0.99 validation would be judged with the statistics of a network long gone."""
+    """Let the stored statistics follow within some ten batches: small packs have few batches an epoch, and
+    with Keras' 0.99 validation would be judged with the statistics of a network long gone."""
     for layer in network.model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = STATISTICS_MOMENTUM
 
 
 def _freeze(network: Network, beginnings: tuple[str, ...]) -> None:
-    """Make exactly the layers whose names begin so untrainable: "<backbone>_conv1", or "conv1" in any branch."""
+    """Make exactly the layers whose names begin so untrainable: "<backbone>_conv1", or "conv1" in any
+    branch."""
     prefixes = (*beginnings, *(f"{name}_{b}" for name in network.spec.backbones for b in beginnings))
     for layer in network.model.layers:
         layer.trainable = not layer.name.startswith(prefixes) if prefixes else True

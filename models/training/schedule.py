@@ -1,4 +1,5 @@
-"""Learning rate and stopping as pure functions of the epochs so far, so that a resumed training decides the same."""
+"""Learning rate and stopping as pure functions of the epochs so far, so that a resumed training decides the
+same."""
 
 from __future__ import annotations
 

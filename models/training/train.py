@@ -45,7 +45,8 @@ def train(
     split = split_for(manifest, recipe.seed)
     if leaks := split.leaks(manifest):
         raise BadInput(
-            f"The manifest's own split puts the group {leaks[0]!r} into several parts; correct its split column."
+            f"The manifest's own split puts the group {leaks[0]!r} into several parts; correct its split "
+            f"column."
         )
     parts = {name: part_of(recipe, manifest, split, name) for name in PARTS}
     _claim(work, recipe_digest(text), manifest.digest)
@@ -61,7 +62,8 @@ def _claim(work: Path, recipe: str, manifest: str) -> None:
     mark, owner = work / "training.txt", f"{recipe}\n{manifest}\n"
     if mark.exists() and mark.read_text() != owner:
         raise BadInput(
-            f"{work} holds the checkpoints of another recipe or manifest; remove that folder or give another --work."
+            f"{work} holds the checkpoints of another recipe or manifest; remove that folder or give "
+            f"another --work."
         )
     mark.write_text(owner)
 

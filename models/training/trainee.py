@@ -1,4 +1,5 @@
-"""The model that Keras trains: an explain graph, its classification loss and, where asked for, a teacher's features."""
+"""The model that Keras trains: an explain graph, its classification loss and, where asked for, a teacher's
+features."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ def cross_entropy(target, logits):
 class Trainee(keras.Model):
     """Classification loss, accuracy and AUC over a network that gives {"logits": ...} or logits alone.
 
-    positive: index of the class whose AUC is followed (one logit: that of the logit). side: images are resized to
-    this many pixels before the network sees them, 0 leaves them (and anything that is not an image) alone.
+    positive: index of the class whose AUC is followed (one logit: that of the logit). side: images are
+    resized to this many pixels before the network sees them, 0 leaves them (and anything that is not an
+    image) alone.
     """
 
     def __init__(self, network: keras.Model, positive: int, side: int = 0, name: str = "trainee"):
@@ -60,11 +62,13 @@ class Trainee(keras.Model):
 
 
 class Distilled(Trainee):
-    """A trainee that also learns to predict the feature maps of a frozen teacher (FitNets, Romero et al. 2015).
+    """A trainee that also learns to predict the feature maps of a frozen teacher (FitNets, Romero et al.
+    2015).
 
-    The teacher sees the full image, the student the same image at `side` pixels. Each hint is a 1x1 convolution
-    of the student's layer onto a teacher's layer of like stride; targets are standardised a channel, so that
-    rare and common features count alike. The teacher's own probability is a second, softer label.
+    The teacher sees the full image, the student the same image at `side` pixels. Each hint is a 1x1
+    convolution of the student's layer onto a teacher's layer of like stride; targets are standardised a
+    channel, so that rare and common features count alike. The teacher's own probability is a second, softer
+    label.
     """
 
     def __init__(
@@ -76,7 +80,8 @@ class Distilled(Trainee):
         side: int,
         weight: float = 1.0,
     ):
-        """network: image -> {"logits", <student layer>...}; hints: student's layer -> teacher's output's name."""
+        """network: image -> {"logits", <student layer>...}; hints: student's layer -> teacher's output's
+        name."""
         super().__init__(network, positive, side)
         self.hints, self.weight = hints, weight
         self.teacher = teacher

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.engines import Branch, Explained
+from models.engines.grids import resample, sum_preserving_weights
 from models.errors import BadInput
 from tests.xai.fakes import grid_map
-from models.engines.grids import resample, sum_preserving_weights
 from xai.cam import METHODS, check_method, explain_case, grad_cam, joint_map
 
 CLASSES = ("other", "malignant")

@@ -38,8 +38,8 @@ def images(network, n=3):
 
 def taped_weights(network, x, margins):
     """Gradient of each margin with respect to each target activation, averaged over space, by the tape."""
-    outputs = [network.model.output[f"activations_{b.name}"] for b in network.branches]
-    features = [tf.constant(f) for f in keras.Model(network.model.input, outputs)(x)]
+    out = network.model(x)
+    features = [tf.constant(out[f"activations_{b.name}"]) for b in network.branches]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(features)
         logits = network.head([tf.reduce_mean(f, (1, 2)) for f in features])[0]
@@ -69,7 +69,8 @@ def test_channel_weights_of_three_classes_are_the_taped_gradient_of_each_margin(
 
 
 def test_a_head_by_hand():
-    """One feature, one hidden pair of units: h = relu(2p - 1, -p), logit = 3 h0 - 4 h1; at p = 1 only h0 is on.
+    """One feature, one hidden pair of units: h = relu(2p - 1, -p), logit = 3 h0 - 4 h1; at p = 1 only h0 is
+    on.
 
     d logit / d p = 3 * 2 = 6, and over 4 cells the channel weight is 1.5; for the other class -1.5.
     """
@@ -99,7 +100,9 @@ def test_layer_names_are_unique_and_carry_their_branch(hybrid):
     assert len(set(names)) == len(names)
     known = ("squeezenet_", "compact_", "image", "head")
     assert all(name.startswith(known) for name in names)
-    assert not [layer for layer in hybrid.model.layers if isinstance(layer, keras.layers.Lambda | keras.Model)]
+    assert not [
+        layer for layer in hybrid.model.layers if isinstance(layer, keras.layers.Lambda | keras.Model)
+    ]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

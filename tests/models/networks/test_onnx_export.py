@@ -25,7 +25,9 @@ def varied(network):
     for variable in network.model.weights:
         value = np.asarray(variable)
         spread = rng.uniform(0.6, 1.4, value.shape)
-        variable.assign(spread if variable.name.endswith("variance") else value * spread + rng.normal(0, 0.02))
+        variable.assign(
+            spread if variable.name.endswith("variance") else value * spread + rng.normal(0, 0.02)
+        )
     return network
 
 

@@ -1,0 +1,74 @@
+"""Recipes are checked before anything is trained, and say in one sentence what is wrong."""
+
+import pytest
+
+from models.errors import BadInput
+from models.recipes.recipe import load_recipe, shipped_recipes
+
+MINIMAL = """
+id = "tiny"
+title = "Tiny"
+[data]
+name = "phantoms"
+modality = "ultrasound"
+classes = ["other", "malignant"]
+positive = "malignant"
+licence = "CC0"
+citation = "none"
+[network]
+backbones = ["compact"]
+[start]
+compact = "none"
+[[stages]]
+name = "fit"
+epochs = 1
+rate = 1e-3
+"""
+
+
+def recipe_file(tmp_path, text=MINIMAL):
+    path = tmp_path / "tiny.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", shipped_recipes(), ids=lambda p: p.stem)
+def test_shipped_recipes_are_valid_and_named_after_their_file(path):
+    recipe, _ = load_recipe(path)
+    assert recipe.id == path.stem
+    assert recipe.data.licence and recipe.data.citation
+
+
+def test_set_changes_one_place_and_is_told_in_the_recipe(tmp_path):
+    recipe, text = load_recipe(recipe_file(tmp_path), ("stages.0.epochs=7", "network.units=[8, 4]"))
+    assert recipe.stages[0].epochs == 7
+    assert recipe.network.units == (8, 4)
+    assert "# --set stages.0.epochs=7" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("stages.0.epochs=0", "stages.0.epochs"),
+        ("data.positive=benign", "not one of the classes"),
+        ("start.resnet50=none", "not among the backbones"),
+        ("stages.0.kind=distil", "teacher"),
+        ("nonsense=1", "nonsense"),
+        ("stages.9.epochs=1", "no such place"),
+        ("epochs", "has no value"),
+        ("data.label_map={benign = 'harmless'}", "not classes"),
+    ],
+)
+def test_a_wrong_place_is_named(tmp_path, change, words):
+    with pytest.raises(BadInput, match=words):
+        load_recipe(recipe_file(tmp_path), (change,))
+
+
+def test_text_that_is_no_toml_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="TOML"):
+        load_recipe(recipe_file(tmp_path, "id = "))
+
+
+def test_an_unknown_recipe_lists_the_shipped_ones():
+    with pytest.raises(BadInput, match="busi-hybrid"):
+        load_recipe("no-such-recipe")

@@ -1,0 +1,164 @@
+"""Training end to end on a few phantoms: a run comes out, a kill loses nothing, a head alone can be
+trained."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from models.data.phantoms import write_phantoms
+from models.errors import BadInput
+from models.runs import load_run
+from tests.models.training.test_recipe import MINIMAL
+
+pytest.importorskip("keras")
+pytestmark = pytest.mark.tf
+
+SMALL = ("input.height=64", "input.width=64", "stages.0.epochs=3", "stages.0.batch=8")
+LABELS = 'label_map = { benign = "other", normal = "other" }\nsynthetic = true\n'
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    return write_phantoms("ultrasound", 42, 3, tmp_path_factory.mktemp("phantoms") / "us")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(MINIMAL.replace('citation = "none"\n', 'citation = "none"\n' + LABELS))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(manifest, recipe, tmp_path_factory):
+    from models.training.train import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    return train(recipe, manifest, folder / "tiny", folder / "work", SMALL, quiet=True)
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_run_holds_what_a_reader_needs(trained):
+    card = trained.card
+    assert (card.id, card.synthetic, card.network) == ("tiny", True, "compact")
+    assert set(card.metrics) == {"validation", "test"}
+    assert card.metrics["test"]["auc"].n == card.data.n_test == 6
+    assert card.calibration.method == "platt"
+    assert [p.name for p in card.operating_points] == ["youden", "sensitivity_95"]
+    assert set(card.map_scale) == {"compact", "joint"}
+    history = rows(trained.folder / "history.csv")
+    assert [row["epoch"] for row in history] == ["0", "1", "2"]
+    assert {row["split"] for row in rows(trained.folder / "predictions.csv")} == {
+        "train",
+        "validation",
+        "test",
+    }
+
+
+def test_stored_predictions_are_those_of_the_shipped_files(trained, manifest):
+    """Scored again by hand from the files: the same probabilities, so card and weights belong together."""
+    from models.data.manifest import read_manifest
+    from models.engines import open_engine
+    from models.study import read_study
+
+    stored = {row["case_id"]: float(row["p_malignant"]) for row in rows(trained.folder / "predictions.csv")}
+    engine = open_engine(trained, "onnx")
+    for case in read_manifest(manifest).cases[:5]:
+        scores = engine.predict(trained.inputs.tensor(read_study(case.file)).tensor)
+        assert scores.probabilities[0, 1] == pytest.approx(stored[case.case_id], abs=1e-6)
+
+
+def test_a_killed_training_continues_to_the_same_weights(manifest, recipe, trained, tmp_path, monkeypatch):
+    """Interrupted in the middle of the second epoch and started again: history and predictions as
+    undisturbed."""
+    from models.training import loop
+    from models.training.train import train
+
+    class Killed(BaseException):
+        pass
+
+    real = loop._run_epoch
+
+    def killed_in_the_second(plan, progress, epoch, losses):
+        row = real(plan, progress, epoch, losses)
+        if epoch == 1:
+            raise Killed
+        return row
+
+    monkeypatch.setattr(loop, "_run_epoch", killed_in_the_second)
+    with pytest.raises(Killed):
+        train(recipe, manifest, tmp_path / "tiny", tmp_path / "work", SMALL, quiet=True)
+    assert len(rows(tmp_path / "work" / "history.csv")) == 1
+    assert not (tmp_path / "tiny").exists()
+    monkeypatch.setattr(loop, "_run_epoch", real)
+    resumed = train(recipe, manifest, tmp_path / "tiny", tmp_path / "work", SMALL, quiet=True)
+    columns = ("epoch", "stage", "learning_rate")
+    whole = rows(trained.folder / "history.csv")
+    again = rows(resumed.folder / "history.csv")
+    assert [[r[c] for c in columns] for r in again] == [[r[c] for c in columns] for r in whole]
+    losses = [[float(r["loss"]) for r in table] for table in (whole, again)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=5e-3)
+
+
+def test_a_head_is_trained_on_another_runs_trunk(manifest, recipe, trained, tmp_path, monkeypatch):
+    """The trunk is the same file, the head is new, and the run explains itself: contributions + rest =
+    margin."""
+    from models.engines import open_engine
+    from models.training.train import train
+
+    changes = (
+        f"start.compact='run:{trained.folder}'",
+        "id='headed'",
+        "network.units=[4]",
+        "copies=1",
+        *SMALL,
+    )
+    headed = train(recipe, manifest, tmp_path / "headed", tmp_path / "work", changes, quiet=True)
+    assert headed.branches[0].trunk == trained.branches[0].trunk
+    assert headed.card.head.units == (4,)
+    out = open_engine(headed, "onnx").explain(np.full((1, 64, 64, 1), 0.4, np.float32))
+    assert out.branches[0].weights.shape == (1, 2, 128)
+    assert len(rows(headed.folder / "history.csv")) == 3
+
+
+def test_checkpoints_of_another_recipe_are_not_continued(manifest, recipe, tmp_path):
+    from models.training.train import train
+
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "training.txt").write_text("another\n")
+    with pytest.raises(BadInput, match="another recipe or manifest"):
+        train(recipe, manifest, tmp_path / "tiny", tmp_path / "work", SMALL, quiet=True)
+
+
+def test_a_loss_that_is_no_number_is_a_sentence_and_keeps_what_was_done(manifest, recipe, tmp_path):
+    from models.training.train import train
+
+    with pytest.raises(BadInput, match="no longer a number"):
+        train(recipe, manifest, tmp_path / "t", tmp_path / "w", (*SMALL, "stages.0.rate=1e30"), quiet=True)
+    assert not (tmp_path / "t").exists()
+
+
+def test_labels_the_recipe_does_not_know_are_refused(recipe, tmp_path):
+    from models.training.train import train
+
+    path = tmp_path / "manifest.csv"
+    path.write_text("file,label\n" + "".join(f"{i}.png,odd\n" for i in range(9)))
+    with pytest.raises(BadInput, match="odd"):
+        train(recipe, path, tmp_path / "t", tmp_path / "w", SMALL, quiet=True)
+
+
+def test_the_card_is_json_anyone_can_read(trained):
+    card = json.loads((trained.folder / "run.json").read_text())
+    assert load_run(trained.folder).digest == trained.digest
+    assert card["training"]["epochs"] == 3
+    assert card["versions"]["backend"] == "tensorflow"

@@ -1,0 +1,90 @@
+"""`python -m xai audit`: the command around xai.audit."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from models.errors import BadInput
+from xai.cam import DEFAULT_METHOD, check_method
+
+AUDIT = """\
+Measure RUN's heatmaps against the lesion masks of a manifest: pointing game, IoU at half of the map's
+maximum, Dice, energy inside the lesion and average precision, with 95 % intervals, by class and lesion size,
+beside the best a map of that grid could do, a blob in the centre and noise."""
+
+
+def add_parser(commands) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="a run's heatmaps against known lesions",
+        description=AUDIT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    audit.add_argument("run", metavar="RUN", help="id of a run (python -m models list) or its folder")
+    audit.add_argument(
+        "--data", metavar="MANIFEST", required=True, type=Path, help="CSV with file, label, mask_file"
+    )
+    audit.add_argument("--map", metavar="LABEL=CLASS", action="append", default=[], help="what a label means")
+    audit.add_argument("--part", choices=("train", "validation", "test"), help="only this part of the split")
+    audit.add_argument("--limit", metavar="N", type=int, help="only the first N cases with a mask")
+    audit.add_argument(
+        "--method", metavar="M", default=DEFAULT_METHOD, help="see explain (default: %(default)s)"
+    )
+    audit.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
+    audit.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    audit.set_defaults(execute=run_audit)
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    """`audit`: measure and print."""
+    from tqdm import tqdm
+
+    from models.data.manifest import class_of, parse_label_map, read_manifest
+    from models.data.splits import split_for
+    from models.engines import open_engine
+    from models.runs import find_run
+    from xai.audit import audit, document
+    from xai.export import to_json
+
+    check_method(options.method)
+    if options.limit is not None and options.limit < 1:
+        raise BadInput(f"--limit {options.limit} leaves no case: give 1 or more.")
+    run, manifest = find_run(options.run), read_manifest(options.data)
+    label_map = run.card.label_map | parse_label_map(options.map, run.classes)
+    cases = split_for(manifest).cases(manifest, options.part) if options.part else manifest.cases
+    cases = [case for case in cases if case.mask_file is not None][: options.limit]
+    labels = [class_of(case.label, label_map, run.classes, case.row) for case in cases]
+
+    def progress(items):
+        return tqdm(items, unit="case", disable=options.json or None, file=sys.stderr)
+
+    result = audit(run, open_engine(run, options.engine), cases, labels, options.method, progress)
+    fields = document(result)
+    if options.json:
+        sys.stdout.write(to_json(fields))
+    else:
+        print(summary(fields))
+    return 0
+
+
+def summary(fields: dict) -> str:
+    """The table a person at a terminal wants to read."""
+    lines = [f"{fields['run']}: {fields['n']} {fields['population']}"]
+    rows = {
+        **fields["methods"],
+        **{f"branch {n}": v for n, v in fields["branches"].items()},
+        **fields["baselines"],
+    }
+    for name, figures in rows.items():
+        cells = ", ".join(f"{measure} {_cell(figure)}" for measure, figure in figures.items())
+        lines.append(f"  {name:<22} {cells}")
+    lines += [f"  skipped {entry['file']}: {entry['why']}" for entry in fields["skipped"]]
+    return "\n".join(lines)
+
+
+def _cell(figure: dict) -> str:
+    if figure["value"] is None:
+        return "undefined"
+    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
