@@ -7,6 +7,8 @@
 
 SHELL := /bin/sh
 PORT ?= 8501
+# This machine only: Streamlit asks an outside service for its own address when it listens on every interface.
+ADDRESS ?= localhost
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +17,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: run test test-full bench environment environment-dev checks clean
 
 run: environment
-	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT)
+	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.address $(ADDRESS)
 
 test: environment-dev checks
 	@$(BIN)/python -m pytest -m "not slow"
