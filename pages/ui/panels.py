@@ -117,7 +117,7 @@ def show_branches(result: CaseExplanation, style: Style) -> None:
 
 def show_numbers(result: CaseExplanation) -> None:
     """Each branch's signed contribution and the rest, and the measures where there is a lesion mask."""
-    contributions, measured = st.columns([6, 4], gap="large")
+    contributions, measured = st.columns(2, gap="medium")
     with contributions:
         st.subheader("What the margin is made of", anchor=False)
         branches = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
