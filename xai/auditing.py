@@ -5,14 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from models.errors import BadInput
 from xai.cam import DEFAULT_METHOD, check_method
+
+if TYPE_CHECKING:
+    from models.runs import Run
+    from xai.audit import Audit
 
 AUDIT = """\
 Measure RUN's heatmaps against the lesion masks of a manifest: pointing game, IoU at half of the map's
 maximum, Dice, energy inside the lesion and average precision, with 95 % intervals, by class and lesion size,
 beside the best a map of that grid could do, a blob in the centre and noise."""
+
+STORE = "keep the measures in the run (xai.csv and its card); needs the run's own manifest and --part test"
+STORED = ("pointing", "iou", "energy")
 
 
 def add_parser(commands) -> None:
@@ -33,6 +41,7 @@ def add_parser(commands) -> None:
         "--method", metavar="M", default=DEFAULT_METHOD, help="see explain (default: %(default)s)"
     )
     audit.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
+    audit.add_argument("--store", action="store_true", help=STORE)
     audit.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     audit.set_defaults(execute=run_audit)
 
@@ -52,6 +61,12 @@ def run_audit(options: argparse.Namespace) -> int:
     if options.limit is not None and options.limit < 1:
         raise BadInput(f"--limit {options.limit} leaves no case: give 1 or more.")
     run, manifest = find_run(options.run), read_manifest(options.data)
+    if options.store and (options.part != "test" or run.card.data.manifest_digest != manifest.digest):
+        raise BadInput(
+            "--store keeps what was measured on the run's own test cases: give its manifest and --part test."
+        )
+    if options.store and options.limit is not None:
+        raise BadInput("--store keeps the whole test part: leave --limit out.")
     label_map = run.card.label_map | parse_label_map(options.map, run.classes)
     cases = split_for(manifest).cases(manifest, options.part) if options.part else manifest.cases
     cases = [case for case in cases if case.mask_file is not None][: options.limit]
@@ -62,11 +77,37 @@ def run_audit(options: argparse.Namespace) -> int:
 
     result = audit(run, open_engine(run, options.engine), cases, labels, options.method, progress)
     fields = document(result)
+    if options.store:
+        store(result, fields)
     if options.json:
         sys.stdout.write(to_json(fields))
     else:
         print(summary(fields))
     return 0
+
+
+def store(result: Audit, fields: dict[str, Any]) -> Run:
+    """The run written anew, whole, with the measures of every case in `xai.csv` and their means in its
+    card."""
+    import csv
+    import io
+
+    from models.runs import write_run
+    from xai.audit import table
+
+    run = result.run
+    text = io.StringIO()
+    rows = table(result)
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    card = run.card.model_dump(mode="json")
+    figures = fields["methods"][result.method]
+    card["metrics"].setdefault("test", {}).update({name: figures[name] for name in STORED})
+    files = {name: run.folder / name for name in run.card.files} | {"xai.csv": text.getvalue()}
+    inside = run.folder / "trunks"
+    files |= {f"trunks/{path.name}": path for path in inside.glob("*.onnx")} if inside.is_dir() else {}
+    return write_run(run.folder, card, files)
 
 
 def summary(fields: dict) -> str:

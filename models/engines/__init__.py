@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,7 @@ __all__ = [
     "Engine",
     "Explained",
     "Scores",
+    "default_kind",
     "gpu_visible",
     "margins",
     "open_engine",
@@ -46,14 +48,10 @@ class Engine(Protocol):
 def open_engine(run: Run, kind: str | None = None) -> Engine:
     """The engine of that kind for a run with weights.
 
-    kind None: what $LESIONLENS_ENGINE says, else "onnx"; "tensorflow" from the environment counts only where
-    a GPU is visible. "onnx" is OpenVINO where installed, else ONNX Runtime. BadInput for an unknown kind, a
-    run without weights, or weights that do not fit the run.
+    kind None: what $LESIONLENS_ENGINE says, else `default_kind()`. "onnx" is OpenVINO where installed, else
+    ONNX Runtime. BadInput for an unknown kind, a run without weights, or weights that do not fit the run.
     """
-    if kind is None:
-        kind = os.environ.get(ENGINE_VARIABLE) or "onnx"
-        if kind == "tensorflow" and not gpu_visible():
-            kind = "onnx"
+    kind = kind or os.environ.get(ENGINE_VARIABLE) or default_kind()
     if kind not in KINDS:
         raise BadInput(f"There is no engine {kind!r}: choose one of {', '.join(KINDS)}.")
     if not run.has_weights:
@@ -65,8 +63,15 @@ def open_engine(run: Run, kind: str | None = None) -> Engine:
     return OnnxEngine(run, available_runtime(kind))
 
 
+def default_kind() -> str:
+    """ "tensorflow" where there is a GPU it can use, else "onnx"; told without importing TensorFlow."""
+    return "tensorflow" if gpu_visible() else "onnx"
+
+
 def gpu_visible() -> bool:
-    """Whether an NVIDIA GPU can be used by this process, told without importing TensorFlow."""
+    """Whether TensorFlow can use an NVIDIA GPU in this process: the device and TensorFlow's CUDA libraries,
+    which pip brings only with tensorflow[and-cuda]."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
         return False
-    return Path("/dev/nvidia0").exists() or any(Path("/proc/driver/nvidia/gpus").glob("*"))
+    device = Path("/dev/nvidia0").exists() or any(Path("/proc/driver/nvidia/gpus").glob("*"))
+    return device and find_spec("nvidia") is not None and find_spec("nvidia.cudnn") is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from models.engines import ENGINE_VARIABLE, gpu_visible
+from models.engines import ENGINE_VARIABLE, default_kind, gpu_visible
 from models.engines.onnx import available_runtime
 
 
@@ -49,8 +49,8 @@ def _processor() -> str:
 
 def _engine() -> str:
     """Name and version of the engine that runs are opened with; nothing is loaded."""
-    wanted = os.environ.get(ENGINE_VARIABLE) or "onnx"
-    name = wanted if wanted == "tensorflow" and gpu_visible() else available_runtime()
+    wanted = os.environ.get(ENGINE_VARIABLE) or default_kind()
+    name = wanted if wanted == "tensorflow" else available_runtime()
     try:
         return f"{name} {version(name)}"
     except PackageNotFoundError:

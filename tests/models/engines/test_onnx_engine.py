@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 
+import models.engines as engines
 from models.engines import ActivationMemo, open_engine, release_trunks
 from models.engines import onnx as onnx_engine
 from models.errors import BadInput
@@ -242,9 +243,17 @@ def test_unknown_kinds_and_runs_without_weights_are_refused(run, tmp_path):
 def test_the_environment_chooses_when_nobody_else_does(run, monkeypatch):
     monkeypatch.setenv("LESIONLENS_ENGINE", "onnxruntime")
     assert open_engine(run).name.startswith("onnxruntime")
-    monkeypatch.setenv("LESIONLENS_ENGINE", "tensorflow")
+    assert open_engine(run, "openvino").name.startswith("openvino")
+
+
+def test_a_gpu_brings_tensorflow_and_none_the_light_engine(run, monkeypatch):
+    monkeypatch.delenv("LESIONLENS_ENGINE", raising=False)
+    monkeypatch.setattr(engines, "gpu_visible", lambda: True)
+    assert engines.default_kind() == "tensorflow"
+    monkeypatch.undo()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert open_engine(run).name.startswith("openvino")
+    assert engines.default_kind() == "onnx"
+    assert open_engine(run, engines.default_kind()).name.startswith("openvino")
 
 
 def test_explaining_imports_nothing_heavy(run):
