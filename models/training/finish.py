@@ -82,7 +82,7 @@ def finish(
         predictions = _predict(draft, parts, quiet)
         card |= _judged(recipe, predictions)
         measured = write_run(Path(folder) / recipe.id, card, files | inside)
-        card["map_scale"] = _map_scale(measured, parts["validation"], predictions.part("validation"))
+        card["map_scale"] = _map_scale(measured, parts["validation"])
         final = _calibrated(predictions, card)
         write_predictions(final, Path(folder) / "predictions.csv")
         files["predictions.csv"] = Path(folder) / "predictions.csv"
@@ -204,23 +204,31 @@ def _calibrated(predictions: Predictions, card: dict) -> Predictions:
     return replace(predictions, probabilities=probabilities)
 
 
-def _map_scale(run: Run, part: Part, predictions: Predictions) -> dict[str, float]:
-    """Upper end of the overlay's colours, a branch and for the joint map, in logit units per grid cell.
+def _map_scale(run: Run, part: Part) -> dict[str, float]:
+    """Upper end of the overlay's colours for the joint map and each branch, in logit units per grid cell.
 
-    The 95th percentile, over the validation cases of the positive class, of the map's maximum: a fixed scale,
-    so that a weak map looks weak.
+    Joint: the 95th percentile, over the validation cases of the positive class, of the map's maximum; fixed,
+    so that a weak map looks weak, and never under one logit spread over the grid. A branch takes the same
+    amount of logit per area of the image, so that a branch that says little looks so beside one that says
+    much.
     """
     engine = open_engine(run, "onnx")
     positive = run.classes.index(run.positive)
-    peaks: dict[str, list[float]] = {}
+    finest = max((branch.grid for branch in run.branches), key=lambda grid: grid[0] * grid[1])
+    peaks = []
     for index in np.flatnonzero(part.labels == positive):
         explained = engine.explain(run.inputs.tensor(read_study(part.cases[index].file)).tensor)
-        maps = {b.name: b.activations[0] @ b.weights[0, positive] for b in explained.branches}
-        finest = max((m.shape for m in maps.values()), key=lambda shape: shape[0] * shape[1])
-        maps["joint"] = sum(resample(m, *finest) for m in maps.values())
-        for name, values in maps.items():
-            peaks.setdefault(name, []).append(float(values.max()))
-    return {name: max(float(np.percentile(values, SCALE_PERCENTILE)), 1e-6) for name, values in peaks.items()}
+        maps = [branch.activations[0] @ branch.weights[0, positive] for branch in explained.branches]
+        peaks.append(float(sum(resample(values, *finest) for values in maps).max()))
+    cells = finest[0] * finest[1]
+    joint = max(float(np.percentile(peaks, SCALE_PERCENTILE)), 1.0 / cells)
+    return branch_scales(joint, cells, {b.name: b.grid[0] * b.grid[1] for b in run.branches})
+
+
+def branch_scales(joint: float, cells: int, branches: Mapping[str, int]) -> dict[str, float]:
+    """The joint map's scale over `cells`, and each branch's over its own number of cells: equal logit per
+    area."""
+    return {"joint": joint} | {name: joint * cells / own for name, own in branches.items()}
 
 
 def _shared_trunk(recipe: Recipe, digest: str) -> Path:

@@ -162,3 +162,11 @@ def test_the_card_is_json_anyone_can_read(trained):
     assert load_run(trained.folder).digest == trained.digest
     assert card["training"]["epochs"] == 3
     assert card["versions"]["backend"] == "tensorflow"
+
+
+def test_branches_share_the_joint_maps_colours_by_area():
+    """14x14 cells at 0.5 logits each are 98 logits over the image; 7x7 cells carry that at 2.0 each."""
+    from models.training.finish import branch_scales
+
+    scales = branch_scales(0.5, 196, {"fine": 196, "coarse": 49})
+    assert scales == {"joint": 0.5, "fine": 0.5, "coarse": 2.0}
