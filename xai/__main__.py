@@ -86,7 +86,7 @@ def explain_images(options: argparse.Namespace) -> int:
     _check_request(options)
     run = find_run(options.run)
     check_class(run, options.label)
-    engine = open_engine(run, options.engine)
+    engine = open_engine(run, options.engine, len(options.images))
     start = process_seconds()
     documents, status = [], 0
     masks = options.mask or [None] * len(options.images)

@@ -45,11 +45,12 @@ class Engine(Protocol):
     def predict(self, tensor: np.ndarray, memo: ActivationMemo | None = None) -> Scores: ...
 
 
-def open_engine(run: Run, kind: str | None = None) -> Engine:
+def open_engine(run: Run, kind: str | None = None, images: int | None = None) -> Engine:
     """The engine of that kind for a run with weights.
 
     kind None: what $LESIONLENS_ENGINE says, else `default_kind()`. "onnx" is OpenVINO where installed, else
-    ONNX Runtime. BadInput for an unknown kind, a run without weights, or weights that do not fit the run.
+    ONNX Runtime (the other way round for a few `images`, where their number is known). BadInput for an
+    unknown kind, a run without weights, or weights that do not fit the run.
     """
     kind = kind or os.environ.get(ENGINE_VARIABLE) or default_kind()
     if kind not in KINDS:
@@ -60,7 +61,7 @@ def open_engine(run: Run, kind: str | None = None) -> Engine:
         from models.engines.tensorflow import TensorFlowEngine
 
         return TensorFlowEngine(run)
-    return OnnxEngine(run, available_runtime(kind))
+    return OnnxEngine(run, available_runtime(kind, images))
 
 
 def default_kind() -> str:

@@ -21,6 +21,8 @@ from models.runs import Run
 
 RUNTIMES = ("openvino", "onnxruntime")
 CACHED_TRUNKS = 6
+# The hybrid on two cores: OpenVINO opens 1.2 s later and then saves 0.1 s an image (make bench).
+FEW_IMAGES = 12
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,14 @@ def finite_logits(run: Run, logits: np.ndarray) -> None:
         )
 
 
-def available_runtime(kind: str = "onnx") -> str:
-    """For "onnx" OpenVINO where installed, else ONNX Runtime; else the one named. BadInput if absent."""
-    wanted = RUNTIMES if kind == "onnx" else (kind,)
+def available_runtime(kind: str = "onnx", images: int | None = None) -> str:
+    """For "onnx" OpenVINO where installed, else ONNX Runtime; else the one named. BadInput if absent.
+
+    images: how many images are to be computed, where that is known. Under `FEW_IMAGES` "onnx" means ONNX
+    Runtime first: OpenVINO takes longer to compile a network than it saves on them.
+    """
+    preferred = RUNTIMES[::-1] if images is not None and images < FEW_IMAGES else RUNTIMES
+    wanted = preferred if kind == "onnx" else (kind,)
     for runtime in wanted:
         if find_spec(runtime) is not None:
             return runtime

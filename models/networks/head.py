@@ -86,7 +86,10 @@ class PooledHead(layers.Layer):
         margins = ops.cast(ops.convert_to_tensor(self.margins), features.dtype)
         gradient = ops.expand_dims(margins @ ops.transpose(self._dense[-1].kernel), 0)  # [1, C, width]
         for dense, mask in zip(reversed(self._dense[:-1]), reversed(masks), strict=True):
-            gradient = (gradient * ops.expand_dims(mask, 1)) @ ops.transpose(dense.kernel)
+            # Two axes, not three: then the transposition is a flag of the product and costs nothing.
+            masked = ops.reshape(gradient * ops.expand_dims(mask, 1), (-1, dense.units))
+            product = masked @ ops.transpose(dense.kernel)
+            gradient = ops.reshape(product, (-1, self.classes, dense.kernel.shape[0]))
         if not masks:  # a linear head: the same weights for every case
             gradient = ops.repeat(gradient, ops.shape(features)[0], axis=0)
         edges = np.cumsum(self._widths)[:-1].tolist()

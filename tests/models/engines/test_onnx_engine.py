@@ -246,6 +246,14 @@ def test_the_environment_chooses_when_nobody_else_does(run, monkeypatch):
     assert open_engine(run, "openvino").name.startswith("openvino")
 
 
+def test_a_few_images_are_given_to_the_runtime_that_opens_sooner(run, monkeypatch):
+    monkeypatch.delenv("LESIONLENS_ENGINE", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert open_engine(run, images=1).name.startswith("onnxruntime")
+    assert open_engine(run, images=500).name.startswith("openvino")
+    assert open_engine(run, "openvino", images=1).name.startswith("openvino")
+
+
 def test_a_gpu_brings_tensorflow_and_none_the_light_engine(run, monkeypatch):
     monkeypatch.delenv("LESIONLENS_ENGINE", raising=False)
     monkeypatch.setattr(engines, "gpu_visible", lambda: True)
