@@ -21,7 +21,9 @@ from models.runs import Run
 
 RUNTIMES = ("openvino", "onnxruntime")
 CACHED_TRUNKS = 6
-# The hybrid on two cores: OpenVINO opens 1.2 s later and then saves 0.1 s an image (make bench).
+# The hybrid on two cores: OpenVINO opens some 1.2 s later (`seconds.start` of `xai explain --engine`) and
+# then saves
+# some 0.1 s an image (make bench).
 FEW_IMAGES = 12
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from models.engines import open_engine
 from models.engines.grids import resample
 from models.engines.scoring import score
 from models.evaluation import (
+    Calibration,
     Predictions,
     confusion,
     evaluate,
@@ -195,10 +197,6 @@ def _judged(recipe: Recipe, predictions: Predictions) -> dict:
 
 
 def _calibrated(predictions: Predictions, card: dict) -> Predictions:
-    from dataclasses import replace
-
-    from models.evaluation import Calibration
-
     positive = card["classes"].index(card["positive"])
     probabilities = Calibration.from_dict(card["calibration"]).apply(predictions.logits, positive)
     return replace(predictions, probabilities=probabilities)
@@ -257,6 +255,4 @@ def _share_trunks(folder: Path, trunks: Mapping[str, bytes | Path]) -> None:
 
 def progress_bar(description: str, unit: str, quiet: bool):
     """A tqdm over a sequence, on stderr."""
-    import sys
-
     return lambda items: tqdm(items, desc=description, unit=unit, file=sys.stderr, disable=quiet)

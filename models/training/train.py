@@ -19,7 +19,14 @@ from models.recipes.recipe import Recipe, load_recipe, recipe_digest
 from models.runs import Run, find_run
 from models.runs.digests import bytes_digest
 from models.training.checkpoint import read_history
-from models.training.features import fold, head_network, pooled_features, source_run, stored_features
+from models.training.features import (
+    Standard,
+    fold,
+    head_network,
+    pooled_features,
+    source_run,
+    stored_features,
+)
 from models.training.finish import Weights, finish, progress_bar
 from models.training.loader import Features, balanced_weights
 from models.training.loop import StagePlan, run_stages
@@ -133,8 +140,6 @@ def _features(
 
 
 def _standardised(features: dict[str, np.ndarray]):
-    from models.training.features import Standard
-
     standard = Standard.of(features["train"])
     return {name: standard(values) for name, values in features.items()}, standard
 
