@@ -13,6 +13,7 @@ from models.data.augmentation import Augmentation
 from models.errors import BadInput
 
 FOLDER = Path(__file__).parent
+CLASSICAL = ("logistic", "svm", "bayes")
 
 
 class _Part(BaseModel):
@@ -42,20 +43,52 @@ class Data(_Part):
 
 
 class Input(_Part):
-    """The network's input: pixels, 1 (grey) or 3 (RGB) channels, padded or stretched."""
+    """The network's input: pixels, 1 (grey) or 3 (RGB) channels, padded or stretched.
+
+    steps: picture steps applied in this order before the resizing, in training and inference alike: "median"
+    and "clahe" (speckle, contrast), "macenko" (stain normalisation).
+    """
 
     height: int = Field(224, ge=32, le=2048)
     width: int = Field(224, ge=32, le=2048)
     channels: Literal[1, 3] = 1
     fit: Literal["pad", "stretch"] = "pad"
+    steps: tuple[Literal["median", "clahe", "macenko"], ...] = ()
+
+
+class Prepare(_Part):
+    """How the manifest's images become training images; "none" takes them whole.
+
+    cut: "roi" crops each lesion from its mask or box with `margin` of its size around it; "tiles" cuts
+    overlapping squares of `size` native pixels, `stride` apart.
+    """
+
+    cut: Literal["none", "roi", "tiles"] = "none"
+    margin: float = Field(0.2, ge=0, le=4)
+    size: int = Field(256, ge=32, le=4096)
+    stride: int = Field(128, ge=16, le=4096)
 
 
 class NetworkChoice(_Part):
-    """Backbones (one a branch) and the hidden widths of the classifier over their pooled features."""
+    """Backbones (one a branch) and the classifier over their features.
+
+    head: "pooled" (mean pooling, then dense layers of `units`), "flatten" (one backbone alone: its last maps
+    flattened, then dense layers), or a classical classifier over pooled features: "logistic", "svm" (RBF),
+    "bayes" (Gaussian).
+    """
 
     backbones: tuple[str, ...] = Field(min_length=1)
+    head: Literal["pooled", "flatten", "logistic", "svm", "bayes"] = "pooled"
     units: tuple[int, ...] = ()
     dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _flatten_stands_alone(self) -> NetworkChoice:
+        if self.head == "flatten" and len(self.backbones) > 1:
+            raise ValueError("a flattening head takes one backbone; a hybrid fuses pooled features")
+        if self.head in CLASSICAL and self.units:
+            raise ValueError(f"the classifier {self.head} has no hidden units; leave units out")
+        return self
 
 
 class Stage(_Part):
@@ -65,7 +98,9 @@ class Stage(_Part):
     the trainee sees, 0 for the network's own input. schedule: "plateau" halves the rate when the validation
     loss stalls for `stall` epochs; "cosine" decays it to a hundredth over `span` epochs (0: over `epochs`).
     patience: epochs without a lower validation loss before the stage ends, 0 for never. keep: weights handed
-    on.
+    on. train: which weights move, "all", "head" (the trunks stand still) or "last" (head and each backbone's
+    last blocks); `freeze` names layers that stand still besides. guide: weight of the explanation-guided term
+    (see models.training.guide), 0 for none.
     """
 
     name: str
@@ -80,6 +115,9 @@ class Stage(_Part):
     span: int = Field(0, ge=0)
     keep: Literal["best", "last"] = "best"
     freeze: tuple[str, ...] = ()
+    train: Literal["all", "head", "last"] = "all"
+    optimiser: Literal["adamw", "adam", "sgdm", "rmsprop"] = "adamw"
+    guide: float = Field(0.0, ge=0)
 
 
 class Augment(_Part):
@@ -94,18 +132,30 @@ class Augment(_Part):
     brightness: float = Field(0.0, ge=0, lt=1)
     contrast: float = Field(0.0, ge=0, lt=1)
     noise: float = Field(0.0, ge=0, lt=1)
+    stain: float = Field(0.0, ge=0, lt=1)
 
     def augmentation(self) -> Augmentation:
         return Augmentation(**self.model_dump())
 
 
+class Published(_Part):
+    """What the publication that a recipe follows printed: other data, so a landmark and not a target."""
+
+    source: str
+    setting: str = ""
+    test_cases: str = ""
+    figures: dict[str, float] = {}
+    note: str = ""
+
+
 class Recipe(_Part):
     """One run's recipe.
 
-    start: backbone -> "none", "imagenet", "file:NAME" or "run:ID". A backbone that starts from a run keeps
-    that run's trunk as it is: only the head is trained, on the trunk's stored features. teacher: the run
-    whose features a "distil" stage hands on. copies: augmented copies of each training image when features
-    are stored.
+    start: backbone -> "none", "imagenet", "file:NAME", "run:ID" (that run's trunk as it stands: only the head
+    is trained, on the trunk's stored features) or "weights:ID" (that run's trunk as a beginning, trained on).
+    teacher: the run whose features a "distil" stage hands on. copies: augmented copies of each training image
+    when features are stored. balance: how unequal classes are met, by "weights" a case, by "batches" that
+    draw each class alike, or not ("none"). accept_leakage: train although the data audit finds leakage.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,60}$")
@@ -119,8 +169,12 @@ class Recipe(_Part):
     teacher: str = ""
     copies: int = Field(8, ge=0, le=64)
     weight_decay: float = Field(0.0, ge=0)
-    class_weights: Literal["balanced", "none"] = "balanced"
-    stages: tuple[Stage, ...] = Field(min_length=1)
+    balance: Literal["weights", "batches", "none"] = "weights"
+    mixed_precision: bool = False
+    accept_leakage: bool = False
+    prepare: Prepare = Prepare()
+    stages: tuple[Stage, ...] = ()
+    published: Published | None = None
     augment: Augment = Augment()
     intended_use: str = "Research on the explanation of classifiers. Not a diagnostic device."
     limits: str = ""
@@ -131,10 +185,19 @@ class Recipe(_Part):
             raise ValueError(f"start names {sorted(unknown)}, which are not among the backbones")
         if any(s.kind == "distil" for s in self.stages) and not self.teacher:
             raise ValueError("a distil stage needs teacher = RUN")
+        if self.network.head in CLASSICAL and self.stages:
+            raise ValueError(f"the classifier {self.network.head} is fitted in one go; leave the stages out")
+        if self.network.head not in CLASSICAL and not self.stages:
+            raise ValueError("there is no stage; add at least one [[stages]]")
         frozen = [name for name in self.network.backbones if self.start.get(name, "").startswith("run:")]
         if frozen and len(frozen) != len(self.network.backbones):
             raise ValueError("either every backbone starts from a run (the head is trained) or none does")
         return self
+
+    @property
+    def classical(self) -> bool:
+        """True for a classical classifier over stored features."""
+        return self.network.head in CLASSICAL
 
     @property
     def trains_head_only(self) -> bool:

@@ -82,7 +82,7 @@ class Features(keras.utils.PyDataset):
 
 
 def balanced_weights(labels: np.ndarray, classes: int, how: str) -> np.ndarray:
-    """A weight a case: n / (classes * cases of its class) for "balanced", else 1; BadInput where a class is
+    """A weight a case: n / (classes * cases of its class) for "weights", else 1; BadInput where a class is
     absent."""
     from models.errors import BadInput
 
@@ -91,6 +91,6 @@ def balanced_weights(labels: np.ndarray, classes: int, how: str) -> np.ndarray:
         raise BadInput(
             "One of the classes has no training case; correct the labels or the recipe's label_map."
         )
-    if how != "balanced":
+    if how != "weights":
         return np.ones(len(labels), np.float32)
     return (len(labels) / (classes * counts))[labels].astype(np.float32)

@@ -103,7 +103,7 @@ def stage_plans(
         return loaded[name]
 
     def plan(stage: Stage) -> StagePlan:
-        weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.class_weights)
+        weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.balance)
         student = _student(network, stage)
         _freeze(student, stage.freeze)
         _quicken(student)

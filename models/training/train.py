@@ -14,7 +14,8 @@ from models.data.manifest import Manifest, read_manifest
 from models.data.splits import PARTS, Split, split_for
 from models.errors import BadInput
 from models.networks.graph import build_network
-from models.networks.onnx_export import export_head, export_trunk
+from models.networks.onnx_export import export_trunk
+from models.networks.onnx_head import export_head
 from models.recipes.recipe import Recipe, load_recipe, recipe_digest
 from models.runs import Run, find_run
 from models.runs.digests import bytes_digest
@@ -152,7 +153,7 @@ def _head_plan(
     trainee.compile(optimizer=optimiser(recipe, stage), jit_compile=False)
     trainee.build((None, features["train"].shape[-1]))
     trainee.optimizer.build(trainee.trainable_variables)
-    weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.class_weights)
+    weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.balance)
     return StagePlan(
         stage,
         model,

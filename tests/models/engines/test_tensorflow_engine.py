@@ -19,7 +19,8 @@ SIZE = 64
 def run(request, tmp_path_factory):
     """A hybrid with one logit and a single network with three classes; random weights and statistics."""
     from models.networks.graph import NetworkSpec, build_network
-    from models.networks.onnx_export import export_head, export_trunk
+    from models.networks.onnx_export import export_trunk
+    from models.networks.onnx_head import export_head
 
     first, second, logits = request.param
     names = (first, second) if second else (first,)

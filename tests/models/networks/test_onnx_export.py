@@ -14,7 +14,8 @@ from models.errors import BadInput
 keras = pytest.importorskip("keras")
 
 from models.networks.graph import BACKBONES, NetworkSpec, build_network  # noqa: E402
-from models.networks.onnx_export import export_head, export_trunk, load_weights  # noqa: E402
+from models.networks.onnx_export import export_trunk, load_weights  # noqa: E402
+from models.networks.onnx_head import export_head  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
