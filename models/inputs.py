@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from models.errors import BadInput
+from models.steps import STEPS, apply_steps
 
 if TYPE_CHECKING:
     from models.study import Study
@@ -126,17 +127,21 @@ class Prepared:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The input a network was trained on: its size in pixels, its channels (1 grey, 3 RGB), its fit.
+    """The input a network was trained on: size in pixels, channels (1 grey, 3 RGB), fit and picture steps.
 
     fit "pad" keeps the aspect ratio (taller than wide means something in ultrasound); "stretch" does not.
+    steps: names of `models.steps.STEPS`, done to the native pixels in this order before the resizing.
     """
 
     height: int = 224
     width: int = 224
     channels: int = 1
     fit: Fit = "pad"
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # JSON and TOML give lists; a specification is compared and hashed.
+        object.__setattr__(self, "steps", tuple(self.steps))
         if not (_is_whole(self.height) and _is_whole(self.width)) or min(self.height, self.width) < 1:
             size = f"{self.height!r} x {self.width!r}"
             raise BadInput(f"An input of {size} pixels is not usable: give whole numbers of at least 1.")
@@ -144,9 +149,13 @@ class InputSpec:
             raise BadInput(f"An input has 1 (grey) or 3 (RGB) channels, not {self.channels!r}: correct it.")
         if self.fit not in ("pad", "stretch"):
             raise BadInput(f'An input is fitted by "pad" or "stretch", not {self.fit!r}: correct it.')
+        if unknown := next((name for name in self.steps if name not in STEPS), None):
+            raise BadInput(f"There is no picture step {unknown!r}: use {', '.join(STEPS)}.")
 
     def tensor(self, study: Study) -> Prepared:
         """The study as this network's input; the same numbers as `array(study.unit())`."""
+        if self.steps:
+            return self.array(study.unit())
         return self._prepare((study.height, study.width), study.channels, study.plane)
 
     def array(self, unit: np.ndarray) -> Prepared:
@@ -156,14 +165,15 @@ class InputSpec:
             unit = unit[..., None]
         if unit.ndim != 3 or unit.shape[2] not in (1, 3):
             raise ValueError(f"An image must be [H, W, 1] or [H, W, 3], not {unit.shape}.")
+        unit = apply_steps(unit, self.steps)
         return self._prepare(unit.shape[:2], unit.shape[2], lambda channel: unit[..., channel])
 
     def placement(self, height: int, width: int) -> Placement:
         """Where a native image of this size lies in this input."""
         return Placement.fitting((height, width), (self.height, self.width), self.fit)
 
-    def to_dict(self) -> dict[str, int | str]:
-        """{"height", "width", "channels", "fit"}, the form `run.json` keeps."""
+    def to_dict(self) -> dict[str, int | str | tuple[str, ...]]:
+        """{"height", "width", "channels", "fit", "steps"}, the form `run.json` keeps."""
         return asdict(self)
 
     @classmethod
@@ -171,7 +181,7 @@ class InputSpec:
         """The reverse of `to_dict`; a missing field takes its default, an unknown one is refused."""
         unknown = sorted(set(fields) - set(cls.__dataclass_fields__))
         if unknown:
-            raise BadInput(f"Unknown input field {unknown[0]!r}: use height, width, channels and fit.")
+            raise BadInput(f"Unknown input field {unknown[0]!r}: use height, width, channels, fit and steps.")
         return cls(**fields)  # type: ignore[arg-type]
 
     def _prepare(

@@ -70,6 +70,8 @@ class Input(Part):
     width: int = Field(default=224, ge=1, le=4096)
     channels: Literal[1, 3] = 1
     fit: Literal["pad", "stretch"] = "pad"
+    steps: tuple[Literal["median", "clahe", "macenko"], ...] = ()
+    """Picture steps on native pixels before the resizing, in this order."""
 
 
 class Calibration(Part):
@@ -152,6 +154,8 @@ class RunCard(Part):
     head: Head | None = None
     logits: int = Field(ge=1)
     input: Input = Input()
+    prepare: dict[str, Plain] = {}
+    """How a manifest's images were cut before training (`models.recipes.recipe.Prepare`); empty: not at all."""
     calibration: Calibration = Calibration()
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     """The first is the default."""
