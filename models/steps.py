@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 CLAHE_CLIP, CLAHE_TILES = 2.0, (8, 8)
-LEAST_TISSUE = 0.10
+LEAST_TISSUE = 0.03
 """Share of pixels with stain (optical density over 0.15 in every channel) that a normalisation needs."""
 _TRANSMITTED, _LEAST_DENSITY = 240, 0.15
 # A stain lets less through in every channel; what the factorisation finds beside that is noise or ink.

@@ -155,7 +155,7 @@ class RunCard(Part):
     logits: int = Field(ge=1)
     input: Input = Input()
     prepare: dict[str, Plain] = {}
-    """How a manifest's images were cut before training (`models.recipes.recipe.Prepare`); empty: not at all."""
+    """How images were cut before training (`models.recipes.recipe.Prepare`); empty for not at all."""
     calibration: Calibration = Calibration()
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     """The first is the default."""
