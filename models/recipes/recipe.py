@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.data.augmentation import Augmentation
 from models.errors import BadInput
+from models.recipes.files import read_fields, recipe_file, shipped_recipes
 
-FOLDER = Path(__file__).parent
+__all__ = ["Recipe", "load_recipe", "recipe_digest", "recipe_file", "shipped_recipes"]
+
 CLASSICAL = ("logistic", "svm", "bayes")
 
 
@@ -21,13 +23,18 @@ class _Part(BaseModel):
 
 
 class Data(_Part):
-    """What the run is trained on and what its labels mean."""
+    """What the run is trained on and what its labels mean.
+
+    classes: a run of one logit lists its positive class last. label_map: a manifest's label -> class.
+    leave_out: labels whose cases take no part, for instance "normal" where malignant is told from benign.
+    """
 
     name: str
     modality: Literal["ultrasound", "mammography", "histopathology", "mixed"]
     classes: tuple[str, ...] = Field(min_length=2)
     positive: str
     label_map: dict[str, str] = {}
+    leave_out: tuple[str, ...] = ()
     licence: str
     citation: str
     note: str = ""
@@ -39,7 +46,15 @@ class Data(_Part):
             raise ValueError(f"positive = {self.positive!r} is not one of the classes")
         if unknown := set(self.label_map.values()) - set(self.classes):
             raise ValueError(f"label_map leads to {sorted(unknown)}, which are not classes")
+        if len(self.classes) == 2 and self.positive != self.classes[-1]:
+            raise ValueError(f"of two classes the positive one comes last: {self.positive!r}")
+        if both := {label for label in (*self.label_map, *self.classes) if not self.takes(label)}:
+            raise ValueError(f"leave_out names {sorted(both)}, which is a class or is mapped to one")
         return self
+
+    def takes(self, label: str) -> bool:
+        """Whether cases of that label take part; upper and lower case are the same."""
+        return label.strip().casefold() not in {name.casefold() for name in self.leave_out}
 
 
 class Input(_Part):
@@ -139,9 +154,14 @@ class Augment(_Part):
 
 
 class Published(_Part):
-    """What the publication that a recipe follows printed: other data, so a landmark and not a target."""
+    """What the publication that a recipe follows printed: other data, so a landmark and not a target.
+
+    data: the images it used. figures: as printed, by name (precision is the ppv of a run, sensitivity its
+    recall), in 0..1. note: its confusion matrix and where it contradicts itself.
+    """
 
     source: str
+    data: str = ""
     setting: str = ""
     test_cases: str = ""
     figures: dict[str, float] = {}
@@ -179,6 +199,14 @@ class Recipe(_Part):
     intended_use: str = "Research on the explanation of classifiers. Not a diagnostic device."
     limits: str = ""
 
+    @field_validator("start")
+    @classmethod
+    def _known_starts(cls, start: dict[str, str]) -> dict[str, str]:
+        for value in start.values():
+            if value not in ("none", "imagenet") and not re.match(r"(file|run|weights):.", value):
+                raise ValueError(f"{value!r} is none of none, imagenet, file:NAME, run:ID and weights:ID")
+        return start
+
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
         if unknown := set(self.start) - set(self.network.backbones):
@@ -205,28 +233,18 @@ class Recipe(_Part):
 
 
 def load_recipe(name: str | Path, changes: tuple[str, ...] = ()) -> tuple[Recipe, str]:
-    """The recipe of that file or shipped name, and its text as trained (changes applied).
+    """The recipe of that file or shipped name, and its text as trained: self-contained, bases and changes
+    written out. That text as a file gives the same recipe.
 
     changes: "key=value" or "part.key=value" in TOML notation, as `--set` gives them.
     Raises BadInput with the first fault in plain words.
     """
     path = recipe_file(name)
+    fields, text = read_fields(path, changes)
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise BadInput(f"{path.name} is not a TOML file that can be read: {fault}.") from fault
-    for change in changes:
-        _apply(fields, change)
-    try:
-        recipe = Recipe.model_validate(fields)
+        return Recipe.model_validate(fields), text
     except ValidationError as fault:
-        first = fault.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "recipe"
-        raise BadInput(f"The recipe {path.name} cannot be used: {place}: {first['msg']}.") from fault
-    text = path.read_text(encoding="utf-8")
-    if changes:
-        text += "\n# Changed on the command line:\n" + "".join(f"# --set {change}\n" for change in changes)
-    return recipe, text
+        raise BadInput(_sentence(path.name, fault)) from fault
 
 
 def recipe_digest(text: str) -> str:
@@ -234,34 +252,12 @@ def recipe_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def shipped_recipes() -> list[Path]:
-    """The recipe files of this project, by name."""
-    return sorted(FOLDER.glob("*.toml"))
-
-
-def recipe_file(name: str | Path) -> Path:
-    """The file of that path or shipped name; BadInput lists the shipped ones."""
-    for path in (Path(name), FOLDER / f"{name}.toml", FOLDER / str(name)):
-        if path.is_file():
-            return path
-    known = ", ".join(p.stem for p in shipped_recipes())
-    raise BadInput(f"There is no recipe {name}; give a TOML file or one of: {known}.")
-
-
-def _apply(fields: dict, change: str) -> None:
-    """Write one `part.key=value` into the parsed TOML; a list takes an index: stages.0.epochs=3."""
-    key, sign, value = change.partition("=")
-    if not sign:
-        raise BadInput(f"--set {change} has no value: write it as key=value, for instance stages.0.epochs=3.")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    place: dict | list = fields
-    *parts, last = key.strip().split(".")
-    try:
-        for part in parts:
-            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
-        place[int(last) if isinstance(place, list) else last] = parsed
-    except (ValueError, IndexError, TypeError, AttributeError) as fault:
-        raise BadInput(f"--set {key}: the recipe has no such place.") from fault
+def _sentence(file: str, fault: ValidationError) -> str:
+    first = fault.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "recipe"
+    if first["type"] == "extra_forbidden":
+        return f"The recipe {file} has a key that no recipe has, {place}; correct or remove it."
+    if first["type"] == "missing":
+        return f"The recipe {file} lacks {place}; add it."
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"The recipe {file} cannot be used: {place}: {reason}."
