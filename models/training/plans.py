@@ -16,13 +16,15 @@ from models.data.splits import Split
 from models.errors import BadInput
 from models.inputs import InputSpec
 from models.networks.graph import Network, NetworkSpec, backbone_named, build_network
+from models.networks.onnx_export import load_trunk
 from models.networks.rebuild import rebuild
 from models.networks.squeezenet import WEIGHTS_FILE
 from models.recipes.recipe import Recipe, Stage
 from models.runs import find_run
-from models.training.loader import Cases, balanced_weights
+from models.training.guide import finest_grid
+from models.training.loader import Cases, Lesions, balanced_weights
 from models.training.loop import StagePlan
-from models.training.trainee import Distilled, Trainee
+from models.training.trainee import Distilled, Guided, Trainee
 
 STATISTICS_MOMENTUM = 0.9
 WEIGHTS_VARIABLE = "LESIONLENS_WEIGHTS"
@@ -90,6 +92,20 @@ def starts(recipe: Recipe) -> dict[str, str]:
     return resolved
 
 
+def begin(recipe: Recipe) -> Network:
+    """The recipe's network with every trunk at its start; "weights:RUN" takes over that run's trunk."""
+    given = starts(recipe)
+    taken = {name: start.removeprefix("weights:") for name, start in given.items() if "weights:" in start}
+    network = build_network(network_spec(recipe), given | dict.fromkeys(taken, "none"))
+    for name, identity in taken.items():
+        run = find_run(identity)
+        branch = next((b for b in run.branches if b.backbone == name), None)
+        if branch is None:
+            raise BadInput(f"The run {run.id} has no {name} trunk to start from.")
+        load_trunk(network, run.trunk_files[branch.trunk])
+    return network
+
+
 def stage_plans(
     recipe: Recipe, network: Network, train: Part, validation: Part, progress: Callable
 ) -> list[Callable[[], StagePlan]]:
@@ -105,18 +121,28 @@ def stage_plans(
     def plan(stage: Stage) -> StagePlan:
         weights = balanced_weights(train.labels, len(recipe.data.classes), recipe.balance)
         student = _student(network, stage)
-        _freeze(student, stage.freeze)
+        _freeze(student, stage)
         _quicken(student)
         trainee = _trainee(recipe, student, stage)
         trainee.compile(optimizer=optimiser(recipe, stage), jit_compile=False)
         trainee.build((None, spec.height, spec.width, spec.channels))
         trainee.optimizer.build(trainee.trainable_variables)
-        augmentation = recipe.augment.augmentation()
+        images = arrays("train", train)
+        cases = Cases(
+            images,
+            train.labels,
+            weights,
+            stage.batch,
+            recipe.augment.augmentation(),
+            recipe.seed,
+            _lesions(recipe, student, stage, images, train),
+            even=recipe.balance == "batches",
+        )
         return StagePlan(
             stage,
             student.model,
             trainee,
-            Cases(arrays("train", train), train.labels, weights, stage.batch, augmentation, recipe.seed),
+            cases,
             Cases(
                 arrays("validation", validation),
                 validation.labels,
@@ -129,7 +155,29 @@ def stage_plans(
 
 
 def optimiser(recipe: Recipe, stage: Stage) -> keras.optimizers.Optimizer:
-    return keras.optimizers.AdamW(learning_rate=stage.rate, weight_decay=recipe.weight_decay, clipnorm=5.0)
+    """The stage's optimiser; weight decay is decoupled in every one (Loshchilov and Hutter, ICLR 2019)."""
+    common = {"learning_rate": stage.rate, "weight_decay": recipe.weight_decay or None, "clipnorm": 5.0}
+    if stage.optimiser == "sgdm":
+        return keras.optimizers.SGD(momentum=0.9, **common)
+    if stage.optimiser == "adamw":
+        return keras.optimizers.AdamW(**common | {"weight_decay": recipe.weight_decay})
+    kind = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[stage.optimiser]
+    return kind(**common)
+
+
+def _lesions(recipe: Recipe, student: Network, stage: Stage, images: Arrays, train: Part) -> Lesions | None:
+    """What a guided stage learns from; BadInput where no case has a mask to learn from."""
+    if not stage.guide:
+        return None
+    grid = finest_grid(student.model, student.spec.backbones)
+    spec = student.spec
+    lesions = Lesions.of(images, train.labels, grid, spec.outputs, spec.positive)
+    if not lesions.taught.any():
+        raise BadInput(
+            f"The stage {stage.name} is guided by masks and the manifest has none for "
+            f"{recipe.data.positive}: add a mask_file column, or train with guide = 0."
+        )
+    return lesions
 
 
 def _student(network: Network, stage: Stage) -> Network:
@@ -151,23 +199,39 @@ def _quicken(network: Network) -> None:
             layer.momentum = STATISTICS_MOMENTUM
 
 
-def _freeze(network: Network, beginnings: tuple[str, ...]) -> None:
-    """Make exactly the layers whose names begin so untrainable: "<backbone>_conv1", or "conv1" in any
-    branch."""
-    prefixes = (*beginnings, *(f"{name}_{b}" for name in network.spec.backbones for b in beginnings))
+def _freeze(network: Network, stage: Stage) -> None:
+    """Make the layers trainable that the stage moves: all, the head alone, or the head and each backbone's
+    last blocks; less those whose names begin as `freeze` says ("<backbone>_conv1", or "conv1" in any
+    branch)."""
+    names = network.spec.backbones
+
+    def prefixed(beginnings: tuple[str, ...]) -> tuple[str, ...]:
+        return (*beginnings, *(f"{name}_{b}" for name in names for b in beginnings))
+
+    still = prefixed(stage.freeze)
+    last = tuple(f"{name}_{block}" for name in names for block in backbone_named(name).blocks)
     for layer in network.model.layers:
-        layer.trainable = not layer.name.startswith(prefixes) if prefixes else True
+        moves = {
+            "all": True,
+            "head": layer.name == "head",
+            "last": layer.name == "head" or layer.name.startswith(last),
+        }
+        layer.trainable = moves[stage.train] and not (still and layer.name.startswith(still))
 
 
 def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
     positive, side = student.spec.positive, student.spec.height
+    if stage.kind == "fit" and stage.guide:
+        return Guided(student.model, student.spec.backbones, stage.guide, positive, side)
     if stage.kind == "fit":
-        return Trainee(student.model, positive, side)
+        # Logits alone: what explains them costs nothing where it is not asked for.
+        model = keras.Model(student.model.input, student.model.output["logits"])
+        return Trainee(model, positive, side)
     teacher = rebuild(find_run(recipe.teacher))
     taught = backbone_named(teacher.spec.backbones[0])
     outputs = {"logits": teacher.model.output["logits"]}
     hints: dict[str, str] = {}
-    published = {"logits": student.model.output["logits"]}
+    published = dict(student.model.output) if stage.guide else {"logits": student.model.output["logits"]}
     for name in student.spec.backbones:
         for key, target in zip(backbone_named(name).hints, taught.hints, strict=True):
             hints[f"{name}_{key}"] = target
@@ -179,4 +243,6 @@ def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
         keras.Model(teacher.model.input, outputs),
         positive,
         side,
+        student.spec.backbones,
+        stage.guide,
     )

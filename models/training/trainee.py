@@ -6,6 +6,8 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+from models.training.guide import guide_loss, joint_heat
+
 
 def cross_entropy(target, logits):
     """Cross-entropy a case, [N]: target [N] in 0..1 for logits [N, 1], else probabilities [N, L]."""
@@ -29,6 +31,9 @@ class Trainee(keras.Model):
         self._accuracy = keras.metrics.Mean(name="accuracy")
         self._auc = keras.metrics.AUC(name="auc", num_thresholds=500)
 
+    def build(self, shape) -> None:
+        self.built = True  # the network is a functional graph and has its weights already
+
     def call(self, images, training: bool = False):
         return self.network(resized(images, self.side), training=training)
 
@@ -36,7 +41,7 @@ class Trainee(keras.Model):
         return outputs["logits"] if isinstance(outputs, dict) else outputs
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        logits = self.logits(y_pred)
+        logits = ops.cast(self.logits(y_pred), "float32")
         losses = cross_entropy(self._target(y["label"], logits), logits)
         # Validation is judged unweighted: it is what the calibration sees later.
         if training and sample_weight is not None:
@@ -61,7 +66,31 @@ class Trainee(keras.Model):
         return self.get_metrics_result()
 
 
-class Distilled(Trainee):
+class Guided(Trainee):
+    """A trainee whose own-class heatmap is pulled onto the lesion, on cases that have a mask.
+
+    The network gives the whole explain graph. y holds besides "label": "lesion" float32 [N, gh, gw] on the
+    joint heatmap's grid and "masked" float32 [N], 1 where the mask of the case is to be learnt. guide: weight
+    of the term, in units of the classification loss.
+    """
+
+    def __init__(
+        self, network: keras.Model, branches: tuple[str, ...], guide: float, positive: int, side: int = 0
+    ):
+        super().__init__(network, positive, side)
+        self.branches, self.guide = branches, guide
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not (training and self.guide):
+            return loss
+        heat = joint_heat(y_pred, self.branches, y["label"])
+        masked = ops.convert_to_tensor(y["masked"], "float32")
+        pulls = guide_loss(heat, y["lesion"]) * masked
+        return loss + self.guide * ops.sum(pulls) / ops.maximum(ops.sum(masked), 1.0)
+
+
+class Distilled(Guided):
     """A trainee that also learns to predict the feature maps of a frozen teacher (FitNets, Romero et al.
     2015).
 
@@ -78,12 +107,13 @@ class Distilled(Trainee):
         teacher: keras.Model,
         positive: int,
         side: int,
-        weight: float = 1.0,
+        branches: tuple[str, ...] = (),
+        guide: float = 0.0,
     ):
         """network: image -> {"logits", <student layer>...}; hints: student's layer -> teacher's output's
         name."""
-        super().__init__(network, positive, side)
-        self.hints, self.weight = hints, weight
+        super().__init__(network, branches, guide, positive, side)
+        self.hints = hints
         self.teacher = teacher
         self.teacher.trainable = False
         self.projections = {
@@ -105,7 +135,7 @@ class Distilled(Trainee):
         soft = ops.sigmoid(belief[:, 0]) if belief.shape[-1] == 1 else ops.softmax(belief)
         loss = loss + ops.mean(cross_entropy(soft, y_pred["logits"]))
         for key, target in self.hints.items():
-            loss = loss + self.weight * self._hint_loss(y_pred[key], ops.stop_gradient(taught[target]), key)
+            loss = loss + self._hint_loss(y_pred[key], ops.stop_gradient(taught[target]), key)
         return loss
 
     def _hint_loss(self, student, target, key: str):
@@ -118,6 +148,6 @@ class Distilled(Trainee):
 
 def resized(images, side: int):
     """images [N, h, w, C] at `side` x `side` pixels; 0 leaves them."""
-    if side in (0, images.shape[1]):
+    if not side or side == images.shape[1]:
         return images
     return ops.image.resize(images, (side, side), antialias=True)
