@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from models.commands import DONE, add_json_option, print_json
-from models.errors import BadInput
 
 if TYPE_CHECKING:
     from models.recipes.recipe import Recipe
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 CLASSIFIERS = {"svm": "RBF SVM", "logistic": "logistic regression", "bayes": "Gaussian naive Bayes"}
 OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "sgdm": "SGDM", "rmsprop": "RMSprop"}
 COLUMNS = ("id", "network", "strategy", "published", "data")
-# One figure says where the publication stands; the others are in --json.
-LANDMARKS = ("auc", "accuracy")
 
 
 def add_parser(subparsers) -> None:
@@ -26,27 +23,14 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    entries = [_entry(recipe) for recipe in recipes_of(arguments.suite).values()]
+    from models.recipes.suites import suite_recipes
+
+    entries = [_entry(recipe) for recipe in suite_recipes(arguments.suite).values()]
     if arguments.json:
         print_json(entries)
     else:
         print("\n".join(_table(entries)))
     return DONE
-
-
-def recipes_of(suite: str | None) -> dict:
-    """{file: recipe} of the shipped recipes, by suite and name; of one suite where it is named.
-
-    BadInput lists the suites when there is none of that name.
-    """
-    from models.recipes.recipe import load_recipe, shipped_recipes
-
-    known = {path: load_recipe(path)[0] for path in shipped_recipes()}
-    found = {path: recipe for path, recipe in known.items() if suite in (None, recipe.suite)}
-    if not found:
-        names = ", ".join(sorted({recipe.suite for recipe in known.values()}))
-        raise BadInput(f"There is no suite {suite!r}; choose one of {names}.")
-    return dict(sorted(found.items(), key=lambda item: (item[1].suite, item[1].id)))
 
 
 def _entry(recipe: Recipe) -> dict:
@@ -84,13 +68,16 @@ def _table(entries: list[dict]) -> list[str]:
     cells = [entry | {"published": _landmark(entry["published"])} for entry in entries]
     widths = {column: max(len(cell[column]) for cell in cells) for column in COLUMNS}
     lines = []
-    for suite, members in groupby(cells, key=lambda cell: cell["suite"]):
-        lines += [*([""] if lines else []), suite]
-        lines += ["  ".join(f"{cell[c]:<{widths[c]}}" for c in COLUMNS).rstrip() for cell in members]
+    for suite, members in groupby(entries, key=lambda entry: entry["suite"]):
+        rows = list(members)
+        source = (rows[0]["published"] or {}).get("source")
+        lines += [*([""] if lines else []), f"{suite}: {source}" if source else suite]
+        for cell in (row | {"published": _landmark(row["published"])} for row in rows):
+            lines.append("  ".join(f"{cell[c]:<{widths[c]}}" for c in COLUMNS).rstrip())
     return lines
 
 
 def _landmark(published: dict | None) -> str:
-    figures = published["figures"] if published else {}
-    name = next((name for name in LANDMARKS if name in figures), None)
-    return f"published {name} {figures[name]:.3f}" if name else "-"
+    """The one figure that every publication prints; the others are in --json."""
+    accuracy = published and published["figures"].get("accuracy")
+    return f"published accuracy {accuracy:g}" if accuracy else "-"
