@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "compare": "compare",
     "batch": "batch",
+    "cost": "cost",
     "pack": "pack",
     "import": "import_",
     "phantoms": "phantoms",

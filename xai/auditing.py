@@ -92,7 +92,7 @@ def store(result: Audit, fields: dict[str, Any]) -> Run:
     import csv
     import io
 
-    from models.runs import write_run
+    from models.runs import rewrite_run
     from xai.audit import table
 
     run = result.run
@@ -101,13 +101,10 @@ def store(result: Audit, fields: dict[str, Any]) -> Run:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    card = run.card.model_dump(mode="json")
+    metrics = run.card.model_dump(mode="json")["metrics"]
     figures = fields["methods"][result.method]
-    card["metrics"].setdefault("test", {}).update({name: figures[name] for name in STORED})
-    files = {name: run.folder / name for name in run.card.files} | {"xai.csv": text.getvalue()}
-    inside = run.folder / "trunks"
-    files |= {f"trunks/{path.name}": path for path in inside.glob("*.onnx")} if inside.is_dir() else {}
-    return write_run(run.folder, card, files)
+    metrics.setdefault("test", {}).update({name: figures[name] for name in STORED})
+    return rewrite_run(run, {"metrics": metrics}, {"xai.csv": text.getvalue()})
 
 
 def summary(fields: dict) -> str:

@@ -58,4 +58,5 @@ class Backbone:
     target_layer: str
     range: InputRange
     hints: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
     source: str = ""

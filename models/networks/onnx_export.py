@@ -68,15 +68,19 @@ def read_initialisers(path: Path) -> dict[str, np.ndarray]:
 def load_weights(network: Network, trunks: dict[str, Path], head: Path) -> None:
     """Give a rebuilt network the numbers of its exported files: trunks a branch, and the head."""
     for path in (*trunks.values(), head):
-        for name, array in read_initialisers(path).items():
-            layer_name, variable_name = name.rsplit("/", 1)
-            layer = _layer_named(network, layer_name)
-            variable = next(v for v in layer.weights if v.name == variable_name)
-            if (
-                array.ndim == 4
-            ):  # [out, in, h, w] -> [h, w, in, out]; depthwise: [in, 1, h, w] -> [h, w, in, 1]
-                array = array.transpose(2, 3, 0, 1) if _depthwise(layer) else array.transpose(2, 3, 1, 0)
-            variable.assign(array)
+        load_trunk(network, path)
+
+
+def load_trunk(network: Network, path: Path) -> None:
+    """Give the layers that one exported file names its numbers."""
+    for name, array in read_initialisers(path).items():
+        layer_name, variable_name = name.rsplit("/", 1)
+        layer = _layer_named(network, layer_name)
+        variable = next(v for v in layer.weights if v.name == variable_name)
+        # [out, in, h, w] -> [h, w, in, out]; depthwise: [in, 1, h, w] -> [h, w, in, 1]
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 0, 1) if _depthwise(layer) else array.transpose(2, 3, 1, 0)
+        variable.assign(array)
 
 
 def _layer_named(network: Network, name: str) -> keras.layers.Layer:

@@ -3,7 +3,7 @@
 from models.runs.folder import Listing, Run, Skipped, find_run, list_runs, load_run, run_roots
 from models.runs.packing import Imported, import_run, pack_run
 from models.runs.schema import RunCard
-from models.runs.writer import write_atomically, write_run
+from models.runs.writer import rewrite_run, without_weights, write_atomically, write_run
 
 __all__ = [
     "Imported",
@@ -16,7 +16,9 @@ __all__ = [
     "list_runs",
     "load_run",
     "pack_run",
+    "rewrite_run",
     "run_roots",
+    "without_weights",
     "write_atomically",
     "write_run",
 ]

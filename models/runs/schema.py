@@ -172,6 +172,8 @@ class RunCard(Part):
     sources: tuple[Source, ...] = ()
     training: dict[str, Plain] = {}
     """Free facts about the training that are worth showing: seconds, epochs, seed, device, strategy."""
+    cost: dict[str, Plain] = {}
+    """What it costs to use (models.engines.cost): parameters, weight size, time an image, memory."""
     recipe_digest: Digest | None = None
     versions: dict[str, str] = {}
     created: str = ""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from models.errors import BadInput
 from models.runs.digests import bytes_digest, file_digest
 from models.runs.folder import Run, explain_invalid, load_run
-from models.runs.schema import CARD_FILE, RunCard, safe_relative_name
+from models.runs.schema import CARD_FILE, HEAD_FILE, RunCard, safe_relative_name
 
 
 def write_run(
@@ -42,6 +42,27 @@ def write_run(
         load_run(staged.folder)
         staged.publish()
     return load_run(folder)
+
+
+def rewrite_run(
+    run: Run, changes: Mapping[str, Any], files: Mapping[str, bytes | str | Path] | None = None
+) -> Run:
+    """The run written anew, whole, with some fields of its card changed and some files added."""
+    card = run.card.model_dump(mode="json") | dict(changes)
+    kept: dict[str, bytes | str | Path] = {name: run.folder / name for name in run.card.files}
+    inside = run.folder / "trunks"
+    kept |= {f"trunks/{path.name}": path for path in inside.glob("*.onnx")} if inside.is_dir() else {}
+    return write_run(run.folder, card, kept | dict(files or {}))
+
+
+def without_weights(run: Run, folder: str | Path) -> Run:
+    """A copy of the run at `folder` without head and trunks: all that the evaluation pages need."""
+    card = run.card.model_dump(mode="json")
+    shapes = ", ".join(f"{b.backbone} {b.grid[0]}x{b.grid[1]}x{b.channels}" for b in run.branches)
+    card |= {"branches": [], "map_scale": {}, "training": card["training"] | {"branches": shapes}}
+    return write_run(
+        folder, card, {name: run.folder / name for name in run.card.files if name != HEAD_FILE}
+    )
 
 
 def card_bytes(card: RunCard | Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
