@@ -183,10 +183,8 @@ def _is_done(job: _Job, manifests: Sequence[Manifest]) -> bool:
     # Merged manifests have a digest of their own making, which only the training knows.
     other = len(manifests) == 1 and card.data.manifest_digest not in (None, manifests[0].digest)
     if card.recipe_digest != job.digest or other:
-        what = "data" if card.recipe_digest == job.digest else "recipe"
-        raise BadInput(
-            f"{job.folder} holds a finished run of another {what}; remove that folder or give another --out."
-        )
+        what = "on other data" if card.recipe_digest == job.digest else "of another recipe"
+        raise BadInput(f"{job.folder} holds a finished run {what}; remove that folder or give another --out.")
     return True
 
 

@@ -1,5 +1,7 @@
 """Recipes are checked before anything is trained, and say in one sentence what is wrong."""
 
+import tomllib
+
 import pytest
 
 from models.errors import BadInput
@@ -39,11 +41,12 @@ def test_shipped_recipes_are_valid_and_named_after_their_file(path):
     assert recipe.data.licence and recipe.data.citation
 
 
-def test_set_changes_one_place_and_is_told_in_the_recipe(tmp_path):
+def test_set_changes_one_place_and_the_recipe_s_text_says_so(tmp_path):
     recipe, text = load_recipe(recipe_file(tmp_path), ("stages.0.epochs=7", "network.units=[8, 4]"))
     assert recipe.stages[0].epochs == 7
     assert recipe.network.units == (8, 4)
-    assert "# --set stages.0.epochs=7" in text
+    told = tomllib.loads(text)
+    assert (told["stages"][0]["epochs"], told["network"]["units"]) == (7, [8, 4])
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,11 @@ def test_set_changes_one_place_and_is_told_in_the_recipe(tmp_path):
         ("data.positive=benign", "not one of the classes"),
         ("start.resnet50=none", "not among the backbones"),
         ("stages.0.kind=distil", "teacher"),
-        ("nonsense=1", "nonsense"),
+        ("nonsense=1", "a key that no recipe has, nonsense"),
+        ("data.colour=1", "a key that no recipe has, data.colour"),
+        ("data.classes=['malignant', 'other']", "positive one comes last"),
+        ("data.leave_out=['Other']", "leave_out names"),
+        ("start.compact=nil", "none of none, imagenet"),
         ("stages.9.epochs=1", "no such place"),
         ("epochs", "has no value"),
         ("data.label_map={benign = 'harmless'}", "not classes"),
@@ -72,3 +79,8 @@ def test_text_that_is_no_toml_is_refused(tmp_path):
 def test_an_unknown_recipe_lists_the_shipped_ones():
     with pytest.raises(BadInput, match="busi-hybrid"):
         load_recipe("no-such-recipe")
+
+
+def test_a_label_that_is_left_out_takes_no_part(tmp_path):
+    data = load_recipe(recipe_file(tmp_path), ("data.leave_out=['normal']",))[0].data
+    assert not data.takes("Normal ") and data.takes("malignant")
