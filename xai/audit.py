@@ -92,6 +92,12 @@ def audit(
     return Audit(run, method, tuple(done), tuple(skipped))
 
 
+def pooled(audits: Sequence[Audit]) -> Audit:
+    """The cases of several audits as one, under the first one's run: the folds of a cross-validation."""
+    cases = tuple(case for one in audits for case in one.cases)
+    return Audit(audits[0].run, audits[0].method, cases, tuple(s for one in audits for s in one.skipped))
+
+
 def document(result: Audit) -> dict[str, Any]:
     """The JSON of `python -m xai audit`: every figure with its 95 % interval over the cases' groups."""
     run, positive = result.run, [c for c in result.cases if c.label == result.run.positive]

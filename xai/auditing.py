@@ -11,6 +11,7 @@ from models.errors import BadInput
 from xai.cam import DEFAULT_METHOD, check_method
 
 if TYPE_CHECKING:
+    from models.data.manifest import Case, Manifest
     from models.runs import Run
     from xai.audit import Audit
 
@@ -30,7 +31,11 @@ def add_parser(commands) -> None:
         description=AUDIT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    audit.add_argument("run", metavar="RUN", help="id of a run (python -m models list) or its folder")
+    audit.add_argument(
+        "run",
+        metavar="RUN",
+        help="id of a run (python -m models list), its folder, or the folder of a cross-validation",
+    )
     audit.add_argument(
         "--data", metavar="MANIFEST", required=True, type=Path, help="CSV with file, label, mask_file"
     )
@@ -51,31 +56,40 @@ def run_audit(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from models.data.manifest import class_of, parse_label_map, read_manifest
-    from models.data.splits import split_for
     from models.engines import open_engine
     from models.runs import find_run
-    from xai.audit import audit, document
+    from xai.audit import audit, document, pooled
     from xai.export import to_json
 
     check_method(options.method)
     if options.limit is not None and options.limit < 1:
         raise BadInput(f"--limit {options.limit} leaves no case: give 1 or more.")
-    run, manifest = find_run(options.run), read_manifest(options.data)
+    manifest, members = read_manifest(options.data), _fold_runs(options.run)
+    if members and options.store:
+        raise BadInput("--store keeps measures with one run: give a single run, not a cross-validation.")
+    run = members[0] if members else find_run(options.run)
     if options.store and (options.part != "test" or run.card.data.manifest_digest != manifest.digest):
         raise BadInput(
             "--store keeps what was measured on the run's own test cases: give its manifest and --part test."
         )
     if options.store and options.limit is not None:
         raise BadInput("--store keeps the whole test part: leave --limit out.")
-    label_map = run.card.label_map | parse_label_map(options.map, run.classes)
-    cases = split_for(manifest).cases(manifest, options.part) if options.part else manifest.cases
-    cases = [case for case in cases if case.mask_file is not None][: options.limit]
-    labels = [class_of(case.label, label_map, run.classes, case.row) for case in cases]
+    if members and options.part is None:
+        raise BadInput(
+            "A cross-validation is audited on the cases each run was not trained on: give --part test."
+        )
 
     def progress(items):
         return tqdm(items, unit="case", disable=options.json or None, file=sys.stderr)
 
-    result = audit(run, open_engine(run, options.engine), cases, labels, options.method, progress)
+    def audited(member: Run) -> Audit:
+        label_map = member.card.label_map | parse_label_map(options.map, member.classes)
+        cases = _part(member, manifest, options.part) if options.part else manifest.cases
+        cases = [case for case in cases if case.mask_file is not None][: options.limit]
+        labels = [class_of(case.label, label_map, member.classes, case.row) for case in cases]
+        return audit(member, open_engine(member, options.engine), cases, labels, options.method, progress)
+
+    result = pooled([audited(member) for member in members or [run]])
     fields = document(result)
     if options.store:
         store(result, fields)
@@ -84,6 +98,33 @@ def run_audit(options: argparse.Namespace) -> int:
     else:
         print(summary(fields))
     return 0
+
+
+def _fold_runs(name: str) -> list[Run]:
+    """The runs of a cross-validation's folder, none for a single run."""
+    import json
+
+    from models.runs import load_run
+
+    summary = Path(name) / "folds.json"
+    if not summary.is_file():
+        return []
+    return [load_run(Path(name) / run) for run in json.loads(summary.read_text(encoding="utf-8"))["runs"]]
+
+
+def _part(run: Run, manifest: Manifest, part: str) -> list[Case]:
+    """The manifest's cases of that part of the run's own split, as its predictions tell; of a run that holds
+    none of them, of the manifest's split."""
+    from models.data.splits import split_for
+    from models.evaluation.predictions import read_predictions
+
+    path = run.path("predictions.csv")
+    if path is not None:
+        predictions = read_predictions(path, run.classes)
+        own = set(predictions.part(part).case_ids.tolist())
+        if found := [case for case in manifest.cases if case.case_id in own]:
+            return found
+    return list(split_for(manifest).cases(manifest, part))
 
 
 def store(result: Audit, fields: dict[str, Any]) -> Run:

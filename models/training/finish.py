@@ -18,6 +18,7 @@ from models import __version__
 from models.data.manifest import Manifest
 from models.data.splits import PARTS, Split
 from models.engines import open_engine
+from models.engines.cost import cost_of
 from models.engines.grids import resample
 from models.engines.scoring import score
 from models.evaluation import (
@@ -32,7 +33,7 @@ from models.evaluation import (
     youden,
 )
 from models.networks.graph import NetworkSpec
-from models.networks.squeezenet import WEIGHTS_SOURCE
+from models.networks.squeezenet import WEIGHTS_FILE, WEIGHTS_SOURCE
 from models.recipes.recipe import Recipe, recipe_digest
 from models.runs import Run, find_run, write_run
 from models.runs.digests import bytes_digest
@@ -70,11 +71,9 @@ def finish(
     """Score every case of the split with the exported files, calibrate and choose operating points on
     validation, measure on test, and write the run folder whole."""
     card = _card(recipe, text, spec, weights, manifest, split, parts, facts)
-    files: dict[str, bytes | str | Path] = {
-        HEAD_FILE: weights.head,
-        "recipe.toml": text,
-        "history.csv": history,
-    }
+    files: dict[str, bytes | str | Path] = {HEAD_FILE: weights.head, "recipe.toml": text}
+    if history.exists():  # a classifier that is fitted in one go has none
+        files["history.csv"] = history
     inside = {f"trunks/{digest}.onnx": content for digest, content in weights.trunks.items()}
     for branch in weights.branches:
         if branch["trunk"] not in weights.trunks:
@@ -82,9 +81,11 @@ def finish(
     with tempfile.TemporaryDirectory() as folder:
         draft = write_run(Path(folder) / recipe.id, card, files | inside)
         predictions = _predict(draft, parts, quiet)
-        card |= _judged(recipe, predictions)
+        known = {case.case_id: case.modality or "" for part in parts.values() for case in part.cases}
+        card |= _judged(recipe, predictions, known)
         measured = write_run(Path(folder) / recipe.id, card, files | inside)
         card["map_scale"] = _map_scale(measured, parts["validation"])
+        card["cost"] = cost_of(measured)
         final = _calibrated(predictions, card)
         write_predictions(final, Path(folder) / "predictions.csv")
         files["predictions.csv"] = Path(folder) / "predictions.csv"
@@ -97,19 +98,6 @@ def finish(
 def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
     data = recipe.data
     counts = {name: len(part.cases) for name, part in parts.items()}
-    sources = []
-    if any(start.startswith("file:") for start in recipe.start.values()):
-        sources.append(
-            {"name": WEIGHTS_SOURCE, "licence": "MIT", "note": "start of the SqueezeNet trunk, fine-tuned"}
-        )
-    for name in {
-        recipe.teacher,
-        *(s.removeprefix("run:") for s in recipe.start.values() if s.startswith("run:")),
-    }:
-        if name:
-            sources.append(
-                {"name": f"run {name}", "licence": "Apache-2.0", "note": "teacher or shared trunk"}
-            )
     return {
         "id": recipe.id,
         "title": recipe.title,
@@ -119,7 +107,7 @@ def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
         "label_map": data.label_map,
         "network": "hybrid" if len(recipe.network.backbones) > 1 else recipe.network.backbones[0],
         "branches": list(weights.branches),
-        "head": {"units": list(spec.units), "dropout": spec.dropout},
+        "head": {"kind": spec.head, "units": list(spec.units), "dropout": spec.dropout},
         "logits": spec.outputs,
         "input": recipe.input.model_dump(),
         "operating_points": [{"name": "half", "threshold": 0.5, "rule": "not chosen yet"}],
@@ -135,9 +123,10 @@ def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
             "split_id": split.id,
         },
         "synthetic": data.synthetic,
+        "prepare": recipe.prepare.model_dump() if recipe.prepare.cut != "none" else {},
         "intended_use": recipe.intended_use,
         "limits": recipe.limits,
-        "sources": sorted(sources, key=lambda s: s["name"]),
+        "sources": _sources(recipe),
         "training": facts,
         "recipe_digest": recipe_digest(text),
         "versions": {
@@ -149,6 +138,26 @@ def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
         },
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _sources(recipe: Recipe) -> list[dict[str, str]]:
+    """What the weights started from, with its licence."""
+    starts = {name: recipe.start.get(name, "imagenet") for name in recipe.network.backbones}
+    found = {}
+    for name, start in starts.items():
+        if start == "imagenet":
+            found["ImageNet weights of keras.applications"] = ("Apache-2.0", "start of the trunks")
+        if start.startswith("file:") and Path(start).name == WEIGHTS_FILE:
+            found[WEIGHTS_SOURCE] = ("MIT", f"start of the {name} trunk, fine-tuned")
+        elif start.startswith("file:"):
+            found[Path(start.removeprefix("file:")).name] = (
+                "as its owner says",
+                f"start of the {name} trunk",
+            )
+    runs = [start.split(":", 1)[1] for start in starts.values() if start.startswith(("run:", "weights:"))]
+    for run in filter(None, [recipe.teacher, *runs]):
+        found[f"run {Path(run).name}"] = ("Apache-2.0", "teacher, start or shared trunk")
+    return [{"name": k, "licence": v[0], "note": v[1]} for k, v in sorted(found.items())]
 
 
 def _predict(run: Run, parts: dict[str, Part], quiet: bool) -> Predictions:
@@ -164,8 +173,21 @@ def _predict(run: Run, parts: dict[str, Part], quiet: bool) -> Predictions:
     return predictions
 
 
-def _judged(recipe: Recipe, predictions: Predictions) -> dict:
-    """Calibration and operating points from validation, metrics on validation and test."""
+def _judged_parts(predictions: Predictions, modalities: dict[str, str]):
+    """("validation", its cases), ("test", ...) and, of a merged set, ("test/<modality>", ...)."""
+    test = predictions.part("test")
+    yield "validation", predictions.part("validation")
+    yield "test", test
+    of_case = np.array([modalities.get(case, "") for case in test.case_ids])
+    kinds = sorted(set(of_case) - {""})
+    if len(kinds) > 1:
+        for kind in kinds:
+            yield f"test/{kind}", test.take(of_case == kind)
+
+
+def _judged(recipe: Recipe, predictions: Predictions, modalities: dict[str, str]) -> dict:
+    """Calibration and operating points from validation, metrics on validation and test, of a merged set also
+    on each modality's test cases. modalities: case id -> modality, where it is known."""
     classes, positive = recipe.data.classes, recipe.data.classes.index(recipe.data.positive)
     validation = predictions.part("validation")
     one = len(classes) == 2
@@ -183,8 +205,7 @@ def _judged(recipe: Recipe, predictions: Predictions) -> dict:
             threshold=points[0].threshold,
             groups=part.groups,
         )
-        for name in ("validation", "test")
-        for part in [predictions.part(name)]
+        for name, part in _judged_parts(predictions, modalities)
     }
     test = predictions.part("test")
     called = predicted_classes(calibration.apply(test.logits, positive), points[0].threshold, positive)

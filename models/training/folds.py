@@ -93,9 +93,7 @@ def _summarised(out: Path, runs: list[Run], kind: str) -> dict:
         threshold=threshold,
         groups=pooled.groups,
     )
-    each = {
-        name: [run.card.metrics["test"][name].value for run in runs] for name in metrics
-    }
+    each = {name: [run.card.metrics["test"][name].value for run in runs] for name in metrics}
     summary = {
         "recipe": card.id,
         "kind": kind,

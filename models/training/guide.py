@@ -11,6 +11,8 @@ import keras
 from keras import ops
 
 STEEPNESS = 10.0
+# With more of it the heat gathers in a point inside the lesion instead of covering it.
+PEAK = 0.1
 SMALLEST = 1e-6
 
 
@@ -36,9 +38,9 @@ def guide_loss(heat, lesion):
     """Loss a case, [N]: how little of the heat lies on the lesion.
 
     heat [N, gh, gw] signed; lesion [N, gh, gw], the share of each cell that is lesion. Two parts, each at
-    least 0: the negative logarithm of the heatmap's softmax mass inside the lesion (the hottest cells must be
-    lesion: the pointing game), and one less the soft Dice overlap of the lesion with the region above half of
-    the map's maximum (the region that is later drawn and measured).
+    least 0: one less the soft Dice overlap of the lesion with the region above half of the map's maximum (the
+    region that is later drawn and measured), and `PEAK` times the negative logarithm of the heatmap's softmax
+    mass inside the lesion (the hottest cells must be lesion: the pointing game).
     """
     heat, lesion = ops.cast(heat, "float32"), ops.cast(lesion, "float32")
     flat = ops.reshape(heat, (-1, heat.shape[1] * heat.shape[2]))
@@ -48,7 +50,7 @@ def guide_loss(heat, lesion):
     region = ops.sigmoid(STEEPNESS * (flat / top - 0.5))
     overlap = 2.0 * ops.sum(region * inside, axis=-1)
     dice = overlap / (ops.sum(region, axis=-1) + ops.sum(inside, axis=-1) + SMALLEST)
-    return -ops.log(mass + SMALLEST) + 1.0 - dice
+    return 1.0 - dice - PEAK * ops.log(mass + SMALLEST)
 
 
 def _regridded(heat, rows: int, columns: int):

@@ -65,6 +65,7 @@ def network_spec(recipe: Recipe) -> NetworkSpec:
         width=recipe.input.width,
         channels=recipe.input.channels,
         dropout=recipe.network.dropout,
+        head=recipe.network.head,
     )
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
+from models.commands.recipes import strategy
+from models.data.audit import leakage_of
+from models.data.cleaning import clean
 from models.data.manifest import Manifest, read_manifest
+from models.data.merging import merge
+from models.data.prepare import prepare
 from models.data.splits import PARTS, Split, split_for
 from models.errors import BadInput
 from models.networks.onnx_export import export_trunk
@@ -25,43 +34,115 @@ from models.training.plans import Part, begin, network_spec, part_of, stage_plan
 
 def train(
     recipe_name: str | Path,
-    manifest_path: str | Path,
+    data: Path | Sequence[Path],
     out: Path,
     work: Path,
     changes: tuple[str, ...] = (),
     quiet: bool = False,
+    split: Split | None = None,
 ) -> Run:
-    """Train a recipe on a manifest and write the run folder `out`; resumes from what `work` holds.
+    """Train a recipe on a manifest, or on several merged, and write the run folder `out`; resumes from what
+    `work` holds.
 
     recipe_name: a TOML file or a shipped recipe's name. work: folder for checkpoints, one a recipe. changes:
-    `key=value` in TOML, as `--set` gives them. Raises BadInput for everything a person can mend.
+    `key=value` in TOML, as `--set` gives them. split: instead of the manifest's own, for cross-validation.
+    Raises BadInput for everything a person can mend.
     """
     recipe, text = load_recipe(recipe_name, changes)
-    manifest = read_manifest(manifest_path)
-    split = split_for(manifest, recipe.seed)
-    if leaks := split.leaks(manifest):
-        raise BadInput(
-            f"The manifest's own split puts the group {leaks[0]!r} into several parts; correct its split "
-            f"column."
-        )
+    manifest = manifest_of(recipe, data, work)
+    manifest, unreadable = clean(manifest)
+    for entry in unreadable:
+        print(f"left out {entry['file']}: {entry['why']}", file=sys.stderr)
+    split = split or split_for(manifest, recipe.seed)
+    _refuse_leakage(recipe, manifest, split, work)
     parts = {name: part_of(recipe, manifest, split, name) for name in PARTS}
-    _claim(work, recipe_digest(text), manifest.digest)
+    _claim(work, recipe_digest(text), f"{manifest.digest} {split.id}")
     keras.utils.set_random_seed(recipe.seed)
-    make = train_head if recipe.trains_head_only or recipe.classical else _train_network
-    weights = make(recipe, parts, work, quiet)
-    return _finished(recipe, text, weights, manifest, split, parts, work, out, quiet)
+    with _precision(recipe):
+        standing = recipe.trains_head_only or recipe.classical
+        make = train_head if standing else _train_network
+        started = time.perf_counter()
+        weights = make(recipe, parts, work, quiet)
+        seconds = time.perf_counter() - started
+    return _finished(recipe, text, weights, manifest, split, parts, work, out, quiet, seconds)
 
 
-def _claim(work: Path, recipe: str, manifest: str) -> None:
+def manifest_of(recipe: Recipe, data: Path | Sequence[Path], work: Path | None = None) -> Manifest:
+    """The manifest, or several merged into one, less the labels that the recipe leaves out; cut into regions
+    or tiles under `work`/prepared where the recipe asks for it."""
+    paths = [data] if isinstance(data, str | Path) else list(data)
+    manifests = [read_manifest(path) for path in paths]
+    manifest = manifests[0] if len(manifests) == 1 else merge(manifests)
+    if recipe.data.leave_out:
+        kept = tuple(case for case in manifest.cases if recipe.data.takes(case.label))
+        manifest = replace(manifest, cases=kept)
+    if recipe.prepare.cut != "none":
+        manifest = prepare(manifest, recipe.prepare, (work or Path("work") / recipe.id) / "prepared")
+    return manifest
+
+
+def _refuse_leakage(recipe: Recipe, manifest: Manifest, split: Split, work: Path) -> None:
+    """BadInput where the same picture or patient is in two parts, unless the recipe accepts it."""
+    leaks = leakage_of(manifest, split, work.parent / "fingerprints")
+    if not leaks:
+        return
+    first = leaks[0]
+    told = (
+        f"{len(leaks)} pairs leak across the split, the first {first['a']} ({first['parts'][0]}) and "
+        f"{first['b']} ({first['parts'][1]}), {first['kind']}"
+    )
+    if not recipe.accept_leakage:
+        raise BadInput(
+            f"{told}: correct the manifest's split or dup_group column (python -m models audit-data shows "
+            "all), or train with --set accept_leakage=true and say so."
+        )
+    print(f"Warning: {told}; the figures will flatter.", file=sys.stderr)
+
+
+def _claim(work: Path, recipe: str, data: str) -> None:
     """Remember whose checkpoints `work` holds; BadInput where it holds another training's."""
     work.mkdir(parents=True, exist_ok=True)
-    mark, owner = work / "training.txt", f"{recipe}\n{manifest}\n"
+    mark, owner = work / "training.txt", f"{recipe}\n{data}\n"
     if mark.exists() and mark.read_text() != owner:
         raise BadInput(
             f"{work} holds the checkpoints of another recipe or manifest; remove that folder or give "
             f"another --work."
         )
     mark.write_text(owner)
+
+
+@contextmanager
+def _precision(recipe: Recipe):
+    """Keras' mixed half precision where the recipe asks for it and there is a GPU; single otherwise."""
+    if not recipe.mixed_precision:
+        yield
+        return
+    if not gpu_at_hand():
+        print("Mixed precision needs a GPU; training in single precision.", file=sys.stderr)
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def gpu_at_hand() -> bool:
+    """Whether the Keras backend sees a GPU."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.is_available()
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _train_network(recipe: Recipe, parts: dict[str, Part], work: Path, quiet: bool) -> Weights:
@@ -90,16 +171,18 @@ def _finished(
     work: Path,
     out: Path,
     quiet: bool,
+    seconds: float,
 ) -> Run:
-    rows = read_history(work / "history.csv")
+    history = work / "history.csv"
+    rows = read_history(history)
     facts = {
-        "strategy": "head on stored features" if recipe.trains_head_only else "all weights",
+        "strategy": strategy(recipe),
         "epochs": len(rows),
-        "seconds": round(sum(float(row["seconds"]) for row in rows), 1),
+        # Epochs count from the history, so that a resumed training is not cut short.
+        "seconds": round(sum(float(row["seconds"]) for row in rows) if rows else seconds, 1),
         "seed": recipe.seed,
-        "device": f"{keras.backend.backend()}, {platform.machine()}",
+        "device": f"{keras.backend.backend()}, {'GPU' if gpu_at_hand() else platform.machine()}",
         "finished": time.strftime("%Y-%m-%d"),
     }
     spec = network_spec(recipe)
-    history = work / "history.csv"
     return finish(recipe, text, spec, weights, manifest, split, parts, history, out, facts, quiet)
