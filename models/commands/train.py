@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from models.commands import DONE, REFUSED, add_json_option, print_json
 from models.errors import BadInput
@@ -16,6 +16,7 @@ from models.errors import BadInput
 if TYPE_CHECKING:
     from models.data.manifest import Manifest
     from models.recipes.recipe import Recipe
+    from models.runs import Run
 
 DESCRIPTION = """\
 Train RECIPE (a TOML file or the name of a shipped one: python -m models recipes) on a manifest and write a
@@ -90,11 +91,11 @@ def _run_one(arguments: argparse.Namespace) -> int:
     from models.recipes.recipe import recipe_file
 
     job = _job(arguments, recipe_file(arguments.recipe), arguments.out)
-    entries = _trained(job, arguments.data, arguments)
+    entry = _trained(job, arguments.data, arguments)
     if arguments.json:
-        print_json(entries)
+        print_json([entry])
     else:
-        print("\n".join(_line(entry) for entry in entries))
+        print(_line(entry))
     return DONE
 
 
@@ -111,13 +112,12 @@ def _run_suite(arguments: argparse.Namespace) -> int:
     entries: list[dict] = []
     for recipe in training_order(suite.values()):
         try:
-            made = _member(arguments, recipe.id, files[recipe.id], manifests, guess)
+            entry = _member(arguments, recipe.id, files[recipe.id], manifests, guess)
         except BadInput as refusal:
-            made = [{"id": recipe.id, "status": "refused", "why": str(refusal)}]
-        entries += made
-        for entry in made:
-            told = arguments.json or entry["status"] != "trained"
-            print(_line(entry), file=sys.stderr if told else sys.stdout, flush=True)
+            entry = {"id": recipe.id, "status": "refused", "why": str(refusal)}
+        entries.append(entry)
+        told = arguments.json or entry["status"] != "trained"
+        print(_line(entry), file=sys.stderr if told else sys.stdout, flush=True)
     if arguments.json:
         print_json(entries)
     return _verdict(arguments.suite, entries)
@@ -135,7 +135,7 @@ def _verdict(suite: str, entries: list[dict]) -> int:
 
 def _member(
     arguments: argparse.Namespace, identity: str, path: Path, manifests: Sequence[Manifest], guess: bool
-) -> list[dict]:
+) -> dict:
     """What became of one recipe of a suite."""
     from models.recipes.suites import fitting
 
@@ -143,10 +143,10 @@ def _member(
     job = _job(arguments, path, folder)
     fits, why = fitting(job.recipe, manifests, guess)
     if not fits:
-        return [{"id": identity, "status": "left out", "why": why}]
+        return {"id": identity, "status": "left out", "why": why}
     # Folds and seeds know by themselves what is done.
     if not (arguments.folds or arguments.seeds) and _is_done(job, fits):
-        return [{"id": identity, "status": "done", "folder": str(folder)}]
+        return {"id": identity, "status": "done", "folder": str(folder)}
     return _trained(job, [manifest.path for manifest in fits], arguments)
 
 
@@ -180,16 +180,17 @@ def _is_done(job: _Job, manifests: Sequence[Manifest]) -> bool:
     if not (job.folder / "run.json").exists():
         return False
     card = load_run(job.folder).card
-    # Merged manifests have a digest of their own making, which only the training knows.
-    other = len(manifests) == 1 and card.data.manifest_digest not in (None, manifests[0].digest)
+    # Merged and cut images have a digest that only the training knows.
+    plain = len(manifests) == 1 and job.recipe.prepare.cut == "none"
+    other = plain and card.data.manifest_digest not in (None, manifests[0].digest)
     if card.recipe_digest != job.digest or other:
         what = "on other data" if card.recipe_digest == job.digest else "of another recipe"
         raise BadInput(f"{job.folder} holds a finished run {what}; remove that folder or give another --out.")
     return True
 
 
-def _trained(job: _Job, data: Sequence[Path], arguments: argparse.Namespace) -> list[dict]:
-    """Train; what was made, an entry a run."""
+def _trained(job: _Job, data: Sequence[Path], arguments: argparse.Namespace) -> dict:
+    """Train; what was made, as an entry of --json."""
     paths = list(data) if len(data) > 1 else data[0]
     given = (job.path, paths, job.folder, arguments.work / job.folder.name, job.changes, arguments.json)
     try:
@@ -202,10 +203,11 @@ def _trained(job: _Job, data: Sequence[Path], arguments: argparse.Namespace) -> 
             f"The ImageNet weights of {job.recipe.id} could not be fetched; connect to the internet, or give "
             f"--start none to begin with random weights."
         ) from fault
-    return [_entry(each) for each in (made if isinstance(made, list | tuple) else [made])]
+    return {"id": job.recipe.id, "status": "trained", "folder": str(job.folder)} | _results(made)
 
 
-def _train(given: tuple, arguments: argparse.Namespace) -> Any:
+def _train(given: tuple, arguments: argparse.Namespace) -> Run | dict:
+    """The run, or what several runs of folds or seeds come to."""
     if arguments.folds:
         from models.training.folds import train_folds
 
@@ -225,18 +227,11 @@ def _several(text: str) -> int:
     return int(text)
 
 
-def _entry(trained) -> dict:
-    """A run as one entry of --json; what folds and seeds sum up is a dict already."""
-    if isinstance(trained, dict):
-        return {"status": "trained"} | trained
-    metrics = {name: metric.model_dump(mode="json") for name, metric in trained.card.metrics["test"].items()}
-    return {
-        "id": trained.id,
-        "status": "trained",
-        "folder": str(trained.folder),
-        "run_digest": trained.digest,
-        "test": metrics,
-    }
+def _results(made: Run | dict) -> dict:
+    if isinstance(made, dict):
+        return made
+    metrics = {name: metric.model_dump(mode="json") for name, metric in made.card.metrics["test"].items()}
+    return {"run_digest": made.digest, "test": metrics}
 
 
 def _line(entry: dict) -> str:
@@ -244,9 +239,8 @@ def _line(entry: dict) -> str:
         return f"{entry['id']} is done and skipped."
     if "why" in entry:
         return f"{entry['id']} {entry['status']}: {entry['why'].rstrip('.')}."
-    if "test" not in entry:
-        return f"{entry['id']}: written to {entry['folder']}"
-    auc = entry["test"]["auc"]
+    auc = (entry.get("test") or entry["pooled"])["auc"]
     known = auc["value"] is not None
     figure = f"{auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})" if known else "undefined"
-    return f"{entry['id']}: test AUC {figure}, n {auc['n']}; written to {entry['folder']}"
+    runs = f" of {len(entry['runs'])} {entry['kind']}" if "runs" in entry else ""
+    return f"{entry['id']}: test AUC{runs} {figure}, n {auc['n']}; written to {entry['folder']}"

@@ -192,12 +192,13 @@ def test_one_recipe_takes_the_data_it_is_given(trainings, data):
 
 
 @pytest.mark.parametrize("option", ["folds", "seeds"])
-def test_folds_and_seeds_are_handed_on(monkeypatch, trainings, data, tmp_path, option):
+def test_folds_and_seeds_are_handed_on(monkeypatch, trainings, data, capsys, option):
     calls = []
 
     def repeat(*given, **repeats):
         calls.append((given, repeats))
-        return [finished_run(tmp_path / f"r{n}", "three-class-resnet101") for n in range(2)]
+        auc = {"value": 0.75, "low": 0.5, "high": 1.0, "n": 3}
+        return {"recipe": "r", "kind": option, "runs": ["1", "2"], "pooled": {"auc": auc}}
 
     module = ModuleType("models.training.folds")
     module.train_folds = module.train_seeds = repeat
@@ -208,6 +209,22 @@ def test_folds_and_seeds_are_handed_on(monkeypatch, trainings, data, tmp_path, o
     assert repeats == {option: 5}
     assert given[0] == recipe_file("three-class-resnet101") and given[1] == data["ultrasound"]
     assert not trainings.calls
+    told = f"test AUC of 2 {option} 0.750 (0.500 to 1.000), n 3; written to work/runs/three-class-resnet101"
+    assert capsys.readouterr().out == f"three-class-resnet101: {told}\n"
+    assert main([*command, "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["id"], entry["status"], entry["pooled"]["auc"]["n"]) == (
+        "three-class-resnet101",
+        "trained",
+        3,
+    )
+
+
+def test_the_document_of_one_recipe(trainings, data, capsys):
+    assert main(["train", "busi-squeezenet", "--data", str(data["ultrasound"]), "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert list(entry) == ["id", "status", "folder", "run_digest", "test"]
+    assert entry["test"]["auc"] == {"value": 1.0, "low": 0.9, "high": 1.0, "n": 2}
 
 
 @pytest.mark.parametrize(
