@@ -34,6 +34,7 @@ PACKAGES = {
     "google": "protobuf",
     "sklearn": "scikit-learn",
     "tf_keras_vis": "tf-keras-vis",
+    "tomli_w": "tomli-w",
 }
 
 
