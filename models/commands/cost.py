@@ -52,7 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(entries: list[dict]) -> None:
-    print(f"{'run':<30} {'parameters':>12} {'layers':>6} {'MB':>7} {'ms':>7} {'peak MB':>8} {'trained':>9}  on")
+    print(
+        f"{'run':<30} {'parameters':>12} {'layers':>6} {'MB':>7} {'ms':>7} {'peak MB':>8} {'trained':>9}  on"
+    )
     for e in entries:
         cells = [_cell(e[name]) for name in COLUMNS[:-1]]
         trained = "-" if e["training_seconds"] is None else f"{e['training_seconds'] / 60:.1f} min"

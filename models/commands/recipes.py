@@ -11,8 +11,6 @@ from models.commands import DONE, add_json_option, print_json
 if TYPE_CHECKING:
     from models.recipes.recipe import Recipe
 
-CLASSIFIERS = {"svm": "RBF SVM", "logistic": "logistic regression", "bayes": "Gaussian naive Bayes"}
-OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "sgdm": "SGDM", "rmsprop": "RMSprop"}
 COLUMNS = ("id", "network", "strategy", "published", "data")
 
 
@@ -34,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entry(recipe: Recipe) -> dict:
+    from models.recipes.recipe import strategy
+
     network = " + ".join(recipe.network.backbones)
     head = recipe.network.head
     return {
@@ -44,23 +44,6 @@ def _entry(recipe: Recipe) -> dict:
         "data": recipe.data.name,
         "published": recipe.published.model_dump(mode="json") if recipe.published else None,
     }
-
-
-def strategy(recipe: Recipe) -> str:
-    """How the weights come about, in a few words."""
-    stages = recipe.stages
-    if recipe.classical:
-        return f"frozen features + {CLASSIFIERS[recipe.network.head]}"
-    if recipe.trains_head_only:
-        return "head on stored features"
-    if any(stage.kind == "distil" for stage in stages):
-        words = "distilled"
-    elif stages[0].train == "head" and stages[-1].train != "head":
-        words = "progressive"
-    else:
-        which = {"all": "all weights", "last": "last blocks", "head": "head"}[stages[-1].train]
-        words = f"{which}, {OPTIMISERS[stages[-1].optimiser]}"
-    return f"{words}, guided" if any(stage.guide for stage in stages) else words
 
 
 def _table(entries: list[dict]) -> list[str]:

@@ -15,7 +15,9 @@ from models.recipes.files import read_fields, recipe_file, shipped_recipes
 
 __all__ = ["Recipe", "load_recipe", "recipe_digest", "recipe_file", "shipped_recipes"]
 
-CLASSICAL = ("logistic", "svm", "bayes")
+CLASSIFIERS = {"svm": "RBF SVM", "logistic": "logistic regression", "bayes": "Gaussian naive Bayes"}
+CLASSICAL = tuple(CLASSIFIERS)
+OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "sgdm": "SGDM", "rmsprop": "RMSprop"}
 
 
 class _Part(BaseModel):
@@ -261,3 +263,20 @@ def _sentence(file: str, fault: ValidationError) -> str:
         return f"The recipe {file} lacks {place}; add it."
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
     return f"The recipe {file} cannot be used: {place}: {reason}."
+
+
+def strategy(recipe: Recipe) -> str:
+    """How the weights come about, in a few words."""
+    stages = recipe.stages
+    if recipe.classical:
+        return f"frozen features + {CLASSIFIERS[recipe.network.head]}"
+    if recipe.trains_head_only:
+        return "head on stored features"
+    if any(stage.kind == "distil" for stage in stages):
+        words = "distilled"
+    elif stages[0].train == "head" and stages[-1].train != "head":
+        words = "progressive"
+    else:
+        which = {"all": "all weights", "last": "last blocks", "head": "head"}[stages[-1].train]
+        words = f"{which}, {OPTIMISERS[stages[-1].optimiser]}"
+    return f"{words}, guided" if any(stage.guide for stage in stages) else words

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data.splits import make_folds
+from models.data.splits import Split, make_folds, split_for
 from models.errors import BadInput
 from models.evaluation import Predictions, evaluate
 from models.evaluation.predictions import read_predictions
-from models.recipes.recipe import load_recipe
+from models.recipes.recipe import load_recipe, recipe_digest
 from models.runs import Run, load_run, write_atomically
 from models.training.train import manifest_of, train
 
@@ -61,10 +61,11 @@ def train_seeds(
     """
     _check(seeds, "--seeds")
     recipe, _ = load_recipe(recipe_name, changes)
+    split = split_for(manifest_of(recipe, data), recipe.seed)  # the seed of the weights, not of the cases
     runs = []
     for seed in range(recipe.seed, recipe.seed + seeds):
         seeded = (*changes, f"seed={seed}")
-        runs.append(_one(recipe_name, data, out / f"seed{seed}", work / f"seed{seed}", seeded, quiet, None))
+        runs.append(_one(recipe_name, data, out / f"seed{seed}", work / f"seed{seed}", seeded, quiet, split))
     return _summarised(out, runs, "seeds")
 
 
@@ -73,9 +74,14 @@ def _check(count: int, option: str) -> None:
         raise BadInput(f"{option} {count} is not possible: give a number from {FEWEST} to {MOST}.")
 
 
-def _one(recipe_name, data, out: Path, work: Path, changes, quiet: bool, split) -> Run:
+def _one(recipe_name, data, out: Path, work: Path, changes, quiet: bool, split: Split) -> Run:
+    """The finished run in `out`, if it is of this recipe and split, else a new one."""
     if (out / "run.json").exists():
-        return load_run(out)
+        run = load_run(out)
+        wanted = recipe_digest(load_recipe(recipe_name, changes)[1])
+        if (run.card.recipe_digest, run.card.data.split_id) != (wanted, split.id):
+            raise BadInput(f"{out} holds a run of another recipe or split; remove it or give another --out.")
+        return run
     return train(recipe_name, data, out, work, changes, quiet, split)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import keras
 
-from models.commands.recipes import strategy
 from models.data.audit import leakage_of
 from models.data.cleaning import clean
 from models.data.manifest import Manifest, read_manifest
@@ -22,7 +21,7 @@ from models.data.splits import PARTS, Split, split_for
 from models.errors import BadInput
 from models.networks.onnx_export import export_trunk
 from models.networks.onnx_head import export_head
-from models.recipes.recipe import Recipe, load_recipe, recipe_digest
+from models.recipes.recipe import Recipe, load_recipe, recipe_digest, strategy
 from models.runs import Run
 from models.runs.digests import bytes_digest
 from models.training.checkpoint import read_history
@@ -131,18 +130,7 @@ def _precision(recipe: Recipe):
 
 def gpu_at_hand() -> bool:
     """Whether the Keras backend sees a GPU."""
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
-
-        return jax.default_backend() == "gpu"
-    if backend == "torch":
-        import torch
-
-        return torch.cuda.is_available()
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
+    return bool(keras.distribution.list_devices("gpu"))
 
 
 def _train_network(recipe: Recipe, parts: dict[str, Part], work: Path, quiet: bool) -> Weights:

@@ -104,7 +104,7 @@ def test_even_batches_draw_every_class_alike_and_anew_each_epoch():
 
 
 def test_guided_training_moves_the_heat_onto_the_lesion():
-    """The same network with and without the term, twelve steps on pictures with a shortcut beside the lesion."""
+    """The same network with and without the term, on pictures with a shortcut beside the lesion."""
     from models.networks.graph import NetworkSpec, build_network
     from models.training.trainee import Guided
 
