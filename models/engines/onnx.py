@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from models.engines.explained import Branch, Explained, Scores
-from models.engines.margins import margins, probabilities
+from models.engines.explained import FLATTEN, Explained, Scores, explained_by, head_kind
+from models.engines.margins import probabilities
 from models.errors import BadInput
 from models.runs import Run
 
@@ -83,20 +83,7 @@ class OnnxEngine:
         come out are not finite.
         """
         activations, out = self._pass(tensor, memo)
-        branches = tuple(
-            Branch(branch.name, branch.target_layer, maps, out[f"channel_weights_{branch.name}"])
-            for branch, maps in zip(self.run.branches, activations, strict=True)
-        )
-        logits = out["logits"]
-        return Explained(
-            run_id=self.run.id,
-            classes=self.run.classes,
-            logits=logits,
-            probabilities=probabilities(logits, self.run.card.calibration),
-            margins=margins(logits, len(self.run.classes)),
-            branches=branches,
-            engine=self.name,
-        )
+        return explained_by(self.run, out, activations, self.name)
 
     def predict(self, tensor: np.ndarray, memo: ActivationMemo | None = None) -> Scores:
         """Logits and calibrated probabilities only; tensor and errors as for `explain`."""
@@ -114,11 +101,14 @@ class OnnxEngine:
                 return trunk.call({"image": tensor})["activations"]
 
             activations.append(memo.get(branch.trunk, tensor, compute) if memo else compute())
-        pooled = {
-            f"pooled_{branch.name}": maps.mean(axis=(1, 2), dtype=np.float32)
-            for branch, maps in zip(self.run.branches, activations, strict=True)
-        }
-        out = self._head.call(pooled)
+        named = {branch.name: maps for branch, maps in zip(self.run.branches, activations, strict=True)}
+        if head_kind(self.run) == FLATTEN:
+            features = {f"activations_{name}": maps for name, maps in named.items()}
+        else:
+            features = {
+                f"pooled_{name}": maps.mean(axis=(1, 2), dtype=np.float32) for name, maps in named.items()
+            }
+        out = self._head.call(features)
         finite_logits(self.run, out["logits"])
         return activations, out
 
@@ -271,16 +261,20 @@ def _compile_onnxruntime(path: Path) -> CompiledModel:
 
 def _check_shapes(run: Run, trunks: list[CompiledModel], head: CompiledModel) -> None:
     """Refuse files that are not what the card says before an image goes through them."""
-    classes = len(run.classes)
+    classes, flat = len(run.classes), head_kind(run) == FLATTEN
     wanted = [(head, "logits", (run.card.logits,))]
     for branch, trunk in zip(run.branches, trunks, strict=True):
-        size = run.card.input
+        size, maps = run.card.input, (*branch.grid, branch.channels)
         wanted += [
             (trunk, "image", (size.height, size.width, size.channels)),
-            (trunk, "activations", (*branch.grid, branch.channels)),
-            (head, f"pooled_{branch.name}", (branch.channels,)),
+            (trunk, "activations", maps),
             (head, f"channel_weights_{branch.name}", (classes, branch.channels)),
         ]
+        if flat:
+            wanted.append((head, f"activations_{branch.name}", maps))
+            wanted.append((head, f"gradient_{branch.name}", (classes, *maps)))
+        else:
+            wanted.append((head, f"pooled_{branch.name}", (branch.channels,)))
     for model, name, shape in wanted:
         found = model.shapes.get(name)
         fits = (

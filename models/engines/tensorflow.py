@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from models.engines.explained import Branch, Explained, Scores
-from models.engines.margins import margins, probabilities
+from models.engines.explained import Explained, Scores, explained_by
+from models.engines.margins import probabilities
 from models.engines.onnx import ActivationMemo, check_tensor, finite_logits
 from models.errors import BadInput
 from models.runs import Run
@@ -40,25 +40,15 @@ class TensorFlowEngine:
     def explain(self, tensor: np.ndarray, memo: ActivationMemo | None = None) -> Explained:
         """As models.engines.onnx.OnnxEngine.explain; `memo` has no effect, the network is one function."""
         out = self._pass(tensor)
-        branches = tuple(
-            Branch(
-                branch.name,
-                branch.target_layer,
-                out[f"activations_{branch.backbone}"],
-                out[f"channel_weights_{branch.backbone}"],
-            )
+        # The rebuilt graph calls a branch by its backbone, the run may call it otherwise.
+        named = {
+            f"{kind}_{branch.name}": out[f"{kind}_{branch.backbone}"]
             for branch in self.run.branches
-        )
-        logits = out["logits"]
-        return Explained(
-            run_id=self.run.id,
-            classes=self.run.classes,
-            logits=logits,
-            probabilities=probabilities(logits, self.run.card.calibration),
-            margins=margins(logits, len(self.run.classes)),
-            branches=branches,
-            engine=self.name,
-        )
+            for kind in ("activations", "channel_weights", "gradient")
+            if f"{kind}_{branch.backbone}" in out
+        }
+        activations = [named[f"activations_{branch.name}"] for branch in self.run.branches]
+        return explained_by(self.run, out | named, activations, self.name)
 
     def predict(self, tensor: np.ndarray, memo: ActivationMemo | None = None) -> Scores:
         """Logits and calibrated probabilities only; tensor and errors as for `explain`."""

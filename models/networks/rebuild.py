@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from models.errors import BadInput
 from models.networks.graph import Network, NetworkSpec, build_network
-from models.networks.onnx_export import load_weights
+from models.networks.onnx_export import load_weights, read_initialisers
 from models.runs import Run
-from models.runs.schema import HEAD_FILE
+from models.runs.schema import HEAD_FILE, Head
 
 
 def spec_of(run: Run) -> NetworkSpec:
-    """The graph that `run.json` describes."""
-    card = run.card
+    """The graph that `run.json` describes; the number of support vectors is read from the head's file."""
+    card, head = run.card, run.card.head or Head()
+    units = head.units
+    if head.kind == "svm":
+        units = (len(read_initialisers(run.folder / HEAD_FILE)["head/vectors"]),)
     return NetworkSpec(
         backbones=tuple(branch.backbone for branch in card.branches),
-        units=card.head.units if card.head else (),
+        units=units,
         classes=len(card.classes),
         positive=card.classes.index(card.positive),
         height=card.input.height,
         width=card.input.width,
         channels=card.input.channels,
+        head=head.kind,
     )
 
 

@@ -55,8 +55,14 @@ class Branch(Part):
 
 
 class Head(Part):
-    """The dense layers between the joined pooled activations and the logits; ReLU between them."""
+    """What takes activations to logits.
 
+    "pooled": dense layers over the joined pooled activations, ReLU between them. "flatten": dense layers over
+    the max-pooled activations of one branch. "logistic", "svm" (RBF) and "bayes" (Gaussian): a classifier
+    over the joined pooled activations.
+    """
+
+    kind: Literal["pooled", "flatten", "logistic", "svm", "bayes"] = "pooled"
     units: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """Widths of the hidden layers, input side first; empty for a single linear layer."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
