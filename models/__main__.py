@@ -26,6 +26,7 @@ COMMANDS = {
     "pack": "pack",
     "import": "import_",
     "phantoms": "phantoms",
+    "audit-data": "audit_data",
 }
 
 

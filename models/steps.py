@@ -12,7 +12,7 @@ import numpy as np
 CLAHE_CLIP, CLAHE_TILES = 2.0, (8, 8)
 LEAST_TISSUE = 0.03
 """Share of pixels with stain (optical density over 0.15 in every channel) that a normalisation needs."""
-_TRANSMITTED, _LEAST_DENSITY = 240, 0.15
+_TRANSMITTED, _LEAST_DENSITY, _FEWEST_STAINED = 240, 0.15, 16
 # A stain lets less through in every channel; what the factorisation finds beside that is noise or ink.
 _LEAST_ABSORBANCE, _LEAST_CONCENTRATION = 0.0, 0.05
 
@@ -59,10 +59,14 @@ def macenko(image: np.ndarray) -> np.ndarray:
 
     eight = np.rint(image * 255.0).astype(np.uint8)
     density = -np.log((eight.astype(np.float32) + 1.0) / _TRANSMITTED)
-    if (density >= _LEAST_DENSITY).all(axis=2).mean() < LEAST_TISSUE:
+    stained = (density >= _LEAST_DENSITY).all(axis=2)
+    if stained.sum() < _FEWEST_STAINED or stained.mean() < LEAST_TISSUE:
         return image
     own = NumpyMacenkoNormalizer()
-    own.fit(eight, Io=_TRANSMITTED, beta=_LEAST_DENSITY)
+    try:
+        own.fit(eight, Io=_TRANSMITTED, beta=_LEAST_DENSITY)
+    except np.linalg.LinAlgError:
+        return image
     found = np.isfinite(own.HERef).all() and np.isfinite(own.maxCRef).all()
     if not found or own.HERef.min() < _LEAST_ABSORBANCE or own.maxCRef.min() < _LEAST_CONCENTRATION:
         return image

@@ -42,15 +42,31 @@ class Case:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The rows of one manifest file in their order; `digest` is the SHA-256 of the file's bytes (hex)."""
+    """The rows of one manifest file in their order; `digest` is the SHA-256 of the file's bytes (hex).
+
+    left_out: cases that `clean` took out of `cases`; a split still places them, so that it does not hang on
+    what could be read. packs: the manifests that `merge` joined. source: the manifest whose images `prepare`
+    cut; the column `source_case` of each case names its case there. All three are empty for a manifest as
+    read.
+    """
 
     path: Path
     digest: str
     cases: tuple[Case, ...]
+    left_out: tuple[Case, ...] = ()
+    packs: tuple["Manifest", ...] = ()
+    source: "Manifest | None" = None
+
+    @property
+    def listed(self) -> tuple[Case, ...]:
+        """All cases, those left out included."""
+        return self.cases + self.left_out
 
     @property
     def name(self) -> str:
         """The pack's name: the folder's for a `manifest.csv`, the file's own otherwise."""
+        if self.packs:
+            return "+".join(pack.name for pack in self.packs)
         return self.path.resolve().parent.name if self.path.stem == "manifest" else self.path.stem
 
     @property

@@ -8,11 +8,12 @@ import hashlib
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.data.manifest import Case, Manifest
+from models.data.merging import merged_id, pack_names
 from models.errors import BadInput
 
 PARTS = ("train", "validation", "test")
@@ -76,17 +77,13 @@ def make_split(manifest: Manifest, seed: int = 1, fractions: tuple[float, float,
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise BadInput(f"The fractions {fractions} are not three shares of 1: give 0.7, 0.15, 0.15 or such.")
-    groups: dict[str, list[Case]] = defaultdict(list)
-    for case in manifest.cases:
-        if case.label and not case.contradictory:
-            groups[case.group].append(case)
+    groups = _usable_groups(manifest)
     if len(groups) < len(PARTS):
         raise BadInput(
             f"The manifest {manifest.path.name} has {len(groups)} independent groups of labelled cases: "
             "a split into train, validation and test needs at least 3."
         )
-    counts = {name: Counter(case.label for case in cases) for name, cases in groups.items()}
-    placed = _place(counts, seed, fractions)
+    placed = _place(_label_counts(groups), seed, dict(zip(PARTS, fractions, strict=True)))
     parts = {case.case_id: placed[case.group] for cases in groups.values() for case in cases}
     return Split(
         id=f"{manifest.name}-seed{seed}-{manifest.digest[:8]}",
@@ -100,8 +97,52 @@ def make_split(manifest: Manifest, seed: int = 1, fractions: tuple[float, float,
 
 def split_for(manifest: Manifest, seed: int = 1) -> Split:
     """The split to use: the manifest's own column where every usable case has it, else the stored one of the
-    same digest and seed, else one made now (not stored)."""
+    same digest and seed, else one made now (not stored).
+
+    Of a merged manifest: its packs' splits together. Of a prepared one: that of the manifest it was cut from,
+    each piece where its image is. So runs on the pack, on its crops and on several packs share test cases.
+    """
+    if manifest.packs or manifest.source:
+        return _derived(manifest, lambda original: split_for(original, seed))
     return _own_split(manifest) or stored_split(manifest, seed) or make_split(manifest, seed)
+
+
+def make_folds(manifest: Manifest, folds: int, seed: int = 1) -> list[Split]:
+    """Splits for K-fold cross-validation: each usable case is in exactly one test part, no group is parted.
+
+    The groups are dealt into K sets by `make_split`'s rule. Fold i tests on set i, validates on the next and
+    trains on the rest. Merged and prepared manifests take their originals' folds, as in `split_for`.
+    Raises BadInput for fewer than 3 folds or fewer groups than folds.
+    """
+    if folds < len(PARTS):
+        raise BadInput(f"{folds} folds leave no case to train on: give at least 3.")
+    if manifest.packs or manifest.source:
+        return [
+            _derived(manifest, lambda original, i=i: make_folds(original, folds, seed)[i])
+            for i in range(folds)
+        ]
+    groups = _usable_groups(manifest)
+    if len(groups) < folds:
+        raise BadInput(
+            f"The manifest {manifest.path.name} has {len(groups)} independent groups of labelled cases: "
+            f"{folds} folds need at least as many; give fewer folds."
+        )
+    placed = _place(_label_counts(groups), seed, {str(i): 1 / folds for i in range(folds)})
+    sets = {case.case_id: int(placed[case.group]) for cases in groups.values() for case in cases}
+    return [
+        Split(
+            id=f"{manifest.name}-fold{fold}of{folds}-seed{seed}-{manifest.digest[:8]}",
+            seed=seed,
+            manifest=manifest.name,
+            manifest_digest=manifest.digest,
+            fractions=(1 - 2 / folds, 1 / folds, 1 / folds),
+            parts={
+                case_id: {fold: "test", (fold + 1) % folds: "validation"}.get(own, "train")
+                for case_id, own in sorted(sets.items())
+            },
+        )
+        for fold in range(folds)
+    ]
 
 
 def stored_split(manifest: Manifest, seed: int = 1) -> Split | None:
@@ -152,8 +193,48 @@ def load_split(path: str | Path) -> Split:
     return split
 
 
+def _derived(manifest: Manifest, split_of: Callable[[Manifest], Split]) -> Split:
+    """The split of a merged or prepared manifest, from those of the manifests behind it."""
+    if manifest.packs:
+        splits = [split_of(pack) for pack in manifest.packs]
+        parts = {
+            merged_id(name, case_id): part
+            for name, split in zip(pack_names(manifest.packs), splits, strict=True)
+            for case_id, part in split.parts.items()
+        }
+    else:
+        splits = [split_of(manifest.source)]
+        parts = {
+            case.case_id: splits[0].parts[case.columns["source_case"]]
+            for case in manifest.listed
+            if case.columns["source_case"] in splits[0].parts
+        }
+    shares = Counter(parts.values())
+    return Split(
+        id="+".join(split.id for split in splits),
+        seed=splits[0].seed,
+        manifest=manifest.name,
+        manifest_digest=manifest.digest,
+        fractions=tuple(shares[part] / max(1, len(parts)) for part in PARTS),
+        parts=dict(sorted(parts.items())),
+    )
+
+
+def _usable_groups(manifest: Manifest) -> dict[str, list[Case]]:
+    """Group -> its cases with a label that nothing contradicts, those included that could not be read."""
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in manifest.listed:
+        if case.label and not case.contradictory:
+            groups[case.group].append(case)
+    return groups
+
+
+def _label_counts(groups: Mapping[str, list[Case]]) -> dict[str, Counter[str]]:
+    return {name: Counter(case.label for case in cases) for name, cases in groups.items()}
+
+
 def _own_split(manifest: Manifest) -> Split | None:
-    usable = [case for case in manifest.cases if case.label and not case.contradictory]
+    usable = [case for case in manifest.listed if case.label and not case.contradictory]
     parts = {case.case_id: _SPELLINGS.get((case.split or "").casefold(), "") for case in usable}
     if not parts or not all(parts.values()):
         return None
@@ -168,12 +249,10 @@ def _own_split(manifest: Manifest) -> Split | None:
     )
 
 
-def _place(
-    groups: Mapping[str, Counter[str]], seed: int, fractions: tuple[float, float, float]
-) -> dict[str, str]:
-    """{group: part} for groups given as label counts."""
+def _place(groups: Mapping[str, Counter[str]], seed: int, fractions: Mapping[str, float]) -> dict[str, str]:
+    """{group: part} for groups given as label counts; fractions: part -> its share, the largest first."""
     targets = _targets(groups, fractions)
-    counts = {part: Counter() for part in PARTS}
+    counts = {part: Counter() for part in fractions}
 
     def gain(group: Counter[str], part: str) -> float:
         """Change of sum((count - target)^2 / target) when the group joins the part."""
@@ -186,13 +265,13 @@ def _place(
 
     placed = {}
     for name in sorted(groups, key=order):
-        placed[name] = min(PARTS, key=lambda part: gain(groups[name], part))
+        placed[name] = min(fractions, key=lambda part: gain(groups[name], part))
         counts[placed[name]].update(groups[name])
     return placed
 
 
 def _targets(
-    groups: Mapping[str, Counter[str]], fractions: tuple[float, float, float]
+    groups: Mapping[str, Counter[str]], fractions: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
     """Cases wanted of each label in each part: at least one, where three groups or more have the label."""
     totals: Counter[str] = Counter()
@@ -200,12 +279,12 @@ def _targets(
     for group in groups.values():
         totals.update(group)
         holders.update(group.keys())
-    targets: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+    targets: dict[str, dict[str, float]] = {part: {} for part in fractions}
     for label, total in totals.items():
-        wanted = [fraction * total for fraction in fractions]
-        if holders[label] >= len(PARTS):
+        wanted = [fraction * total for fraction in fractions.values()]
+        if holders[label] >= len(fractions):
             wanted[1:] = [max(1.0, share) for share in wanted[1:]]
             wanted[0] = max(1.0, total - sum(wanted[1:]))
-        for part, share in zip(PARTS, wanted, strict=True):
+        for part, share in zip(fractions, wanted, strict=True):
             targets[part][label] = share
     return targets
