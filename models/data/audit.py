@@ -1,10 +1,10 @@
-"""What is wrong with a data set before anybody trains on it: copies, contradictions, leakage, marks, files."""
+"""What is wrong with a data set before anybody trains on it: copies, contradictions, leakage, marks."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def audit(
             for kind, score in record.marks or ()
         ),
         masks=tuple(_mask_findings(cases, names, prints)),
-        unusual=tuple(_unusual(names, prints)),
+        unusual=tuple(_unusual(manifest, names, prints)),
         classes=dict(sorted(Counter(case.label for case in cases if case.label).items())),
     )
 
@@ -152,9 +152,7 @@ def leakage_of(manifest: Manifest, split: Split, cache: Path | None = None, quie
 
 
 def without_leaks(manifest: Manifest, split: Split, leaks: Sequence[Leak]) -> Split:
-    """The split less the training (or validation) case of each leak: test cases stay, runs stay comparable."""
-    from dataclasses import replace
-
+    """The split less the training (or validation) case of each leak; test cases stay."""
     order = ("train", "validation", "test")
     ids = dict(zip(_names(manifest), (case.case_id for case in manifest.cases), strict=True))
     dropped = {
@@ -264,14 +262,21 @@ def _mask_findings(cases: Sequence[Case], names: list[str], prints: Fingerprints
     ]
 
 
-def _unusual(names: list[str], prints: Fingerprints) -> list[Finding]:
-    readable = [(name, record) for name, record in zip(names, prints.records, strict=True) if not record.why]
-    middle = float(np.median([r.height * r.width for _, r in readable])) if readable else 0.0
+def _unusual(manifest: Manifest, names: list[str], prints: Fingerprints) -> list[Finding]:
+    """Blank pictures, and sizes far from the middle one of their pack."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    origin = [pack.digest for pack in _packs_of(manifest)]
+    for pack, record in zip(origin, prints.records, strict=True):
+        if record.readable:
+            sizes[pack].append(record.height * record.width)
+    middle = {pack: float(np.median(pixels)) for pack, pixels in sizes.items()}
     found = []
-    for name, record in readable:
-        pixels = record.height * record.width
+    for name, pack, record in zip(names, origin, prints.records, strict=True):
+        if not record.readable:
+            continue
+        times = record.height * record.width / middle[pack]
         if record.constant:
             found.append(Finding(name, "every pixel has the same value"))
-        elif not middle / UNUSUAL_FACTOR <= pixels <= middle * UNUSUAL_FACTOR:
+        elif not 1 / UNUSUAL_FACTOR <= times <= UNUSUAL_FACTOR:
             found.append(Finding(name, f"{record.width} x {record.height} pixels, unlike the others"))
     return found

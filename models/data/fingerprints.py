@@ -31,8 +31,8 @@ class Fingerprint:
     why: the sentence that refuses the image, "" where it can be read; the fields after it are empty then.
     file_digest, content: SHA-256 of the file's bytes, and of its size and samples once decoded. height and
     width in pixels. hash, mirrored: difference hashes of the picture and of its mirror image. constant: one
-    grey all over. mask_why: the sentence that refuses the mask. marks: (kind, score) of suspected burned-in marks, or
-    None where nobody looked.
+    grey all over. mask_why: the sentence that refuses the mask. marks: (kind, score) of suspected burned-in
+    marks, or None where nobody looked.
     """
 
     why: str = ""
