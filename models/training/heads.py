@@ -149,6 +149,7 @@ def _fitted(recipe, trunks, parts, work: Path, quiet: bool):
         tuple(t.branch["channels"] for t in trunks),
         tuple(t.cells for t in trunks),
         recipe.seed,
+        balanced=recipe.balance != "none",
     )
 
 
