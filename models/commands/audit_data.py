@@ -87,7 +87,7 @@ def _sections(found: Audit) -> list[tuple[str, str, Sequence[str]]]:
         ),
         (
             "Leakage across the split",
-            "Give both files the same dup_group, or set accept_leakage in the recipe.",
+            "Give both files the same dup_group, or set leakage in the recipe.",
             [
                 f"{leak.a} ({leak.parts[0]}) and {leak.b} ({leak.parts[1]}): {leak.kind}"
                 for leak in found.leakage

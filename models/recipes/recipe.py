@@ -177,7 +177,8 @@ class Recipe(_Part):
     is trained, on the trunk's stored features) or "weights:ID" (that run's trunk as a beginning, trained on).
     teacher: the run whose features a "distil" stage hands on. copies: augmented copies of each training image
     when features are stored. balance: how unequal classes are met, by "weights" a case, by "batches" that
-    draw each class alike, or not ("none"). accept_leakage: train although the data audit finds leakage.
+    draw each class alike, or not ("none"). leakage: what to do where the data audit
+    finds a picture or patient in two parts: refuse, leave the training case out, or accept and warn.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,60}$")
@@ -193,7 +194,7 @@ class Recipe(_Part):
     weight_decay: float = Field(0.0, ge=0)
     balance: Literal["weights", "batches", "none"] = "weights"
     mixed_precision: bool = False
-    accept_leakage: bool = False
+    leakage: Literal["refuse", "leave_out", "accept"] = "refuse"
     prepare: Prepare = Prepare()
     stages: tuple[Stage, ...] = ()
     published: Published | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from models.data.audit import leakage_of
+from models.data.audit import leakage_of, without_leaks
 from models.data.cleaning import clean
 from models.data.manifest import Manifest, read_manifest
 from models.data.merging import merge
@@ -48,12 +48,17 @@ def train(
     Raises BadInput for everything a person can mend.
     """
     recipe, text = load_recipe(recipe_name, changes)
-    manifest = manifest_of(recipe, data, work)
-    manifest, unreadable = clean(manifest)
-    for entry in unreadable:
-        print(f"left out {entry['file']}: {entry['why']}", file=sys.stderr)
-    split = split or split_for(manifest, recipe.seed)
-    _refuse_leakage(recipe, manifest, split, work)
+    manifest, left_out = clean(_films(recipe, data), work.parent / "fingerprints")
+    for entry in left_out:
+        print(f"left out {entry.file}: {entry.why}", file=sys.stderr)
+    # Pictures are compared before they are cut: two tiles of plain tissue look alike and are not one film.
+    whole = split_for(manifest, recipe.seed) if split is None or recipe.prepare.cut != "none" else split
+    whole = _without_leakage(recipe, manifest, whole, work)
+    if recipe.prepare.cut == "none":
+        split = whole
+    else:
+        manifest = prepare(manifest, recipe.prepare, work / "prepared")
+        split = split or split_for(manifest, recipe.seed)
     parts = {name: part_of(recipe, manifest, split, name) for name in PARTS}
     _claim(work, recipe_digest(text), f"{manifest.digest} {split.id}")
     keras.utils.set_random_seed(recipe.seed)
@@ -69,33 +74,42 @@ def train(
 def manifest_of(recipe: Recipe, data: Path | Sequence[Path], work: Path | None = None) -> Manifest:
     """The manifest, or several merged into one, less the labels that the recipe leaves out; cut into regions
     or tiles under `work`/prepared where the recipe asks for it."""
+    manifest = clean(_films(recipe, data), work.parent / "fingerprints" if work else None)[0]
+    if recipe.prepare.cut == "none":
+        return manifest
+    return prepare(manifest, recipe.prepare, (work or Path("work") / recipe.id) / "prepared")
+
+
+def _films(recipe: Recipe, data: Path | Sequence[Path]) -> Manifest:
     paths = [data] if isinstance(data, str | Path) else list(data)
     manifests = [read_manifest(path) for path in paths]
     manifest = manifests[0] if len(manifests) == 1 else merge(manifests)
-    if recipe.data.leave_out:
-        kept = tuple(case for case in manifest.cases if recipe.data.takes(case.label))
-        manifest = replace(manifest, cases=kept)
-    if recipe.prepare.cut != "none":
-        manifest = prepare(manifest, recipe.prepare, (work or Path("work") / recipe.id) / "prepared")
-    return manifest
+    if not recipe.data.leave_out:
+        return manifest
+    return replace(manifest, cases=tuple(case for case in manifest.cases if recipe.data.takes(case.label)))
 
 
-def _refuse_leakage(recipe: Recipe, manifest: Manifest, split: Split, work: Path) -> None:
-    """BadInput where the same picture or patient is in two parts, unless the recipe accepts it."""
+def _without_leakage(recipe: Recipe, manifest: Manifest, split: Split, work: Path) -> Split:
+    """The split, where nothing stands in two parts of it; else what the recipe's `leakage` says: BadInput,
+    the split less the training case of each pair, or the split as it is with a warning."""
     leaks = leakage_of(manifest, split, work.parent / "fingerprints")
     if not leaks:
-        return
+        return split
     first = leaks[0]
     told = (
-        f"{len(leaks)} pairs leak across the split, the first {first['a']} ({first['parts'][0]}) and "
-        f"{first['b']} ({first['parts'][1]}), {first['kind']}"
+        f"{len(leaks)} pairs leak across the split, the first {first.a} ({first.parts[0]}) and {first.b} "
+        f"({first.parts[1]}), {first.kind}"
     )
-    if not recipe.accept_leakage:
+    if recipe.leakage == "refuse":
         raise BadInput(
             f"{told}: correct the manifest's split or dup_group column (python -m models audit-data shows "
-            "all), or train with --set accept_leakage=true and say so."
+            "all), or train with --set leakage=leave_out, which leaves the training cases of the pairs out."
         )
-    print(f"Warning: {told}; the figures will flatter.", file=sys.stderr)
+    if recipe.leakage == "accept":
+        print(f"Warning: {told}; the figures will flatter.", file=sys.stderr)
+        return split
+    print(f"{told}; the training case of each is left out.", file=sys.stderr)
+    return without_leaks(manifest, split, leaks)
 
 
 def _claim(work: Path, recipe: str, data: str) -> None:
