@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
 from xai import auditing  # noqa: E402
-from xai.cam import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
+from xai.cam import DEFAULT_METHOD, METHODS, check_method, method_title, why_no_contributions  # noqa: E402
 
 if TYPE_CHECKING:
     from models.engines import Engine
@@ -30,6 +30,7 @@ branch) as PNG and a JSON document with every number. Images are explained one a
 that cannot be read is told in a sentence on stderr, the others are done and kept, and the exit
 status is then 2."""
 CLASS = "class whose heatmap is made (default: the run's positive class, whatever the verdict)"
+ONE_MAP = "on pooled features all of them are the same map as Grad-CAM, on a flattening head they differ"
 MASK = "image of the lesion's outline, of the image's size; give one an image, in the images' order"
 
 
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--class", metavar="NAME", dest="label", help=CLASS)
     methods = "; ".join(f"{key}: {name}" for key, name in METHODS.items())
     explain.add_argument(
-        "--method", metavar="M", default=DEFAULT_METHOD, help=f"{methods} (default: %(default)s)"
+        "--method", metavar="M", default=DEFAULT_METHOD, help=f"{methods}; {ONE_MAP} (default: %(default)s)"
     )
     explain.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
     explain.add_argument("--json", action="store_true", help="print one JSON document, a list, on stdout")
@@ -141,16 +142,17 @@ def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
     reading = result.reading
     positive = reading.run.positive
     joint = result.joint
-    parts = [f"{h.map.name} {h.map.contribution:+.3f}" for h in result.heatmaps] + [
-        f"rest {result.rest:+.3f}"
-    ]
+    head = reading.explained.head
     lines = [
         f"{image}: {reading.label} "
         f"(probability of {positive} {reading.probabilities[positive]:.3f}, "
         f"threshold {reading.threshold:.3f})",
-        f"  {result.label}, in logits: {', '.join(parts)} = {result.margin:+.3f}",
-        f"  heatmap {joint.grid[0]}x{joint.grid[1]}, highest value {joint.maximum:.3g} logits a cell",
+        f"  {result.label}, in logits: {_sum_of_parts(result)}",
+        f"  {method_title(result.method, head)}: heatmap {joint.grid[0]}x{joint.grid[1]}, "
+        f"highest value {joint.maximum:.3g} logits a cell",
     ]
+    if why := why_no_contributions(head):
+        lines.append(f"  note: {why}")
     if result.measures is not None:
         m = result.measures
         lines.append(
@@ -160,6 +162,14 @@ def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
     lines += [f"  note: {notice}" for notice in result.study.notices]
     lines += [f"  caution: {caution.sentence}" for caution in result.cautions]
     return "\n".join([*lines, *(f"  {file}" for file in files)])
+
+
+def _sum_of_parts(result: CaseExplanation) -> str:
+    """The margin as the sum of its parts, or alone where the head has none."""
+    if result.rest is None:
+        return f"margin {result.margin:+.3f}"
+    parts = [f"{heatmap.map.name} {heatmap.map.contribution:+.3f}" for heatmap in result.heatmaps]
+    return f"{', '.join([*parts, f'rest {result.rest:+.3f}'])} = {result.margin:+.3f}"
 
 
 def process_seconds() -> float:

@@ -65,9 +65,9 @@ class CaseExplanation:
 
     label: the class whose margin is explained. heatmaps: one a branch, in the run's order; joint: their
     sum, the map to show first (the same map where there is one branch). margin and rest: logit units; the
-    contributions of the heatmaps' maps + rest == margin. cautions: about the joint map, for the reader.
-    mask: bool [H, W] of the lesion or None; measures: the joint map against it. heatmap_seconds: maps,
-    guards and measures.
+    contributions of the heatmaps' maps + rest == margin (None where the head has none). cautions: about the
+    joint map, for the reader. mask: bool [H, W] of the lesion or None; measures: the joint map against it.
+    heatmap_seconds: maps, guards and measures.
     """
 
     reading: Reading
@@ -75,7 +75,7 @@ class CaseExplanation:
     method: str
     heatmaps: tuple[Heatmap, ...]
     joint: Heatmap
-    rest: float
+    rest: float | None
     margin: float
     cautions: tuple[Caution, ...]
     mask: np.ndarray | None

@@ -17,7 +17,7 @@ import numpy as np
 
 from models import __version__
 from models.errors import BadInput
-from xai.cam import DEFAULT_METHOD
+from xai.cam import DEFAULT_METHOD, why_no_contributions
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def document(
 
     image: what to call the image, its display name by default. files: what was written for it.
     seconds.start: process start until the first image is opened; seconds.decode: file to network input;
-    None where nobody measured it. Every float is finite or None.
+    None where nobody measured it. why_no_contributions: a sentence where they and the rest are None because
+    the head has none. Every float is finite or None.
     """
     reading, run = result.reading, result.run
     decode = None if decode_seconds is None else decode_seconds + reading.prepare_seconds
@@ -61,6 +62,8 @@ def document(
         "joint": _joint_entry(result.joint),
         "rest": _number(result.rest),
         "margin": _number(result.margin),
+        "head": reading.explained.head,
+        "why_no_contributions": why_no_contributions(reading.explained.head),
         "measures": measures_entry(result.measures),
         "warnings": [asdict(caution) for caution in result.cautions],
         "notices": list(result.study.notices),

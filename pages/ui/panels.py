@@ -12,6 +12,7 @@ from models.study import Study
 from pages.ui import caches, figures, sentences, state, viewer
 from pages.ui.palette import palette
 from pages.ui.pictures import Style, contour_lines
+from xai.cam import why_no_contributions
 from xai.explain import CaseExplanation, Reading
 from xai.guards import judge
 from xai.heatmap import Heatmap
@@ -120,16 +121,7 @@ def show_numbers(result: CaseExplanation) -> None:
     contributions, measured = st.columns(2, gap="medium")
     with contributions:
         st.subheader("What the margin is made of", anchor=False)
-        branches = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
-        parts = [*branches, ("rest", result.rest)]
-        st.plotly_chart(
-            figures.contribution_figure(parts, result.margin, result.label, palette()), theme=None,
-            key="contributions", config=STILL, alt=f"Contributions to the margin of {result.label}",
-        )  # fmt: skip
-        st.caption(
-            "Signed, in logit units. The rest (biases carried through the head) has no place in the image; "
-            "contributions and rest add up to the margin."
-        )
+        _contributions(result)
     with measured:
         which = "Joint map" if len(result.heatmaps) > 1 else "Map"
         st.subheader(f"{which} against the lesion mask", anchor=False)
@@ -148,6 +140,22 @@ def show_details(result: CaseExplanation) -> None:
 def chosen_map(result: CaseExplanation, name: str) -> Heatmap:
     """The heatmap of that name; the joint one for "joint"."""
     return next((heatmap for heatmap in result.heatmaps if heatmap.map.name == name), result.joint)
+
+
+def _contributions(result: CaseExplanation) -> None:
+    if why := why_no_contributions(result.reading.explained.head):
+        st.caption(f"Margin of {result.label}: {result.margin:+.3f} logit units. {why}")
+        return
+    branches = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
+    parts = [*branches, ("rest", result.rest)]
+    st.plotly_chart(
+        figures.contribution_figure(parts, result.margin, result.label, palette()), theme=None,
+        key="contributions", config=STILL, alt=f"Contributions to the margin of {result.label}",
+    )  # fmt: skip
+    st.caption(
+        "Signed, in logit units. The rest (biases carried through the head) has no place in the image; "
+        "contributions and rest add up to the margin."
+    )
 
 
 def _measures(result: CaseExplanation) -> None:

@@ -38,6 +38,14 @@ def choose(app: AppTest, sample: str) -> AppTest:
     return app.selectbox(key="sample").select(sample).run()
 
 
+def test_a_head_without_contributions_says_so(inspect: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.engines.explained.head_kind", lambda run: "svm")
+    choose(inspect, "dark")
+    assert not inspect.error and not inspect.exception
+    assert "Contributions are not defined for a support vector machine" in said(inspect)
+    assert "add up to the margin" not in said(inspect)
+
+
 def test_a_sample_gets_a_verdict_against_the_operating_point(inspect: AppTest) -> None:
     choose(inspect, "dark")
     assert not inspect.error

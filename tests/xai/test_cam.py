@@ -1,5 +1,7 @@
 """Grad-CAM and joint maps, on numbers worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,16 @@ from models.engines import Branch, Explained
 from models.engines.grids import resample, sum_preserving_weights
 from models.errors import BadInput
 from tests.xai.fakes import grid_map
-from xai.cam import METHODS, check_method, explain_case, grad_cam, joint_map
+from xai.cam import (
+    METHODS,
+    check_method,
+    explain_case,
+    grad_cam,
+    joint_map,
+    method_title,
+    one_map,
+    why_no_contributions,
+)
 
 CLASSES = ("other", "malignant")
 
@@ -134,7 +145,87 @@ def test_on_a_pooled_head_these_methods_are_one_map(method):
     first, other = (explain_case(tiny_network(), "malignant", m) for m in ("grad-cam", method))
     np.testing.assert_array_equal(first.joint.values, other.joint.values)
     assert other.joint.method == method
-    assert method == "grad-cam" or "same map as Grad-CAM" in METHODS[method]
+
+
+@pytest.mark.parametrize(
+    ("head", "same"),
+    [("pooled", True), ("logistic", True), ("svm", True), ("bayes", True), ("flatten", False)],
+)
+def test_titles_say_where_the_methods_are_one_map(head, same):
+    assert one_map(head) == same
+    assert method_title("grad-cam", head) == "Grad-CAM"
+    for method, name in (("hirescam", "HiResCAM"), ("xgrad-cam", "XGrad-CAM")):
+        title = method_title(method, head)
+        assert title.startswith(name) and ("same map as Grad-CAM" in title) == same
+
+
+def flattened():
+    """One branch of two 1x2 channels whose gradient differs from cell to cell. By hand:
+
+    A0 = 4 2   G0 = 3 -1    G0 A0 = 12 -2   sum 10, of A0 6: weight 10/6; mean of G0 1
+    A1 = 0 5   G1 = 7  2    G1 A1 =  0 10   sum 10, of A1 5: weight 2;    mean of G1 4.5
+    """
+    activations = np.array([[[4, 0], [2, 5]]], np.float32)[None]
+    gradient = np.array([[[3, 7], [-1, 2]]], np.float32)
+    gradient = np.stack([-gradient, gradient])[None]
+    branch = Branch("flat", "flat_relu", activations, gradient.mean(axis=(2, 3)), gradient)
+    return replace(explained([branch], margin=20.5), head="flatten")
+
+
+@pytest.mark.parametrize(
+    ("method", "values"),
+    [
+        ("grad-cam", [[1 * 4 + 4.5 * 0, 1 * 2 + 4.5 * 5]]),
+        ("hirescam", [[12, 8]]),
+        ("xgrad-cam", [[10 / 6 * 4, 10 / 6 * 2 + 2 * 5]]),
+    ],
+)
+def test_on_a_flattening_head_the_methods_differ_by_hand(method, values):
+    explanation = explain_case(flattened(), "malignant", method)
+    np.testing.assert_allclose(explanation.joint.values, values, rtol=1e-6)
+    # Whatever is drawn, activation x gradient is what the branch adds to the margin.
+    assert explanation.maps[0].contribution == pytest.approx(20)
+    assert explanation.joint.contribution == pytest.approx(20)
+    assert explanation.rest == pytest.approx(0.5)
+
+
+def test_a_silent_channel_has_no_weight_of_its_own():
+    quiet = flattened()
+    (branch,) = quiet.branches
+    silent = replace(branch, activations=branch.activations * np.array([1, 0], np.float32))
+    explanation = explain_case(replace(quiet, branches=(silent,)), "malignant", "xgrad-cam")
+    np.testing.assert_allclose(explanation.joint.values, [[10 / 6 * 4, 10 / 6 * 2]], rtol=1e-6)
+
+
+@given(
+    arrays(np.float32, (1, 3, 4, 2), elements=st.floats(0, 10, width=32)),
+    arrays(np.float32, (1, 2, 3, 4, 2), elements=st.floats(-10, 10, width=32)),
+)
+def test_hirescam_and_xgrad_cam_sum_to_the_contribution(activations, gradient):
+    branch = Branch("flat", "flat_relu", activations, gradient.mean(axis=(2, 3)), gradient)
+    case = replace(explained([branch], margin=1.0), head="flatten")
+    expected = float(np.sum(activations[0].astype(np.float64) * gradient[0, 1]))
+    for method in ("hirescam", "xgrad-cam"):
+        found = grad_cam(case, "malignant", method=method)
+        assert found.contribution == pytest.approx(expected, abs=1e-6)
+        assert found.values.sum(dtype=np.float64) == pytest.approx(expected, abs=1e-2)
+
+
+@pytest.mark.parametrize(("head", "name"), [("svm", "support vector machine"), ("bayes", "naive Bayes")])
+def test_a_curved_classifier_has_maps_and_no_contributions(head, name):
+    case = replace(tiny_network(), head=head)
+    explanation = explain_case(case, "malignant")
+    np.testing.assert_array_equal(
+        explanation.joint.values, explain_case(tiny_network(), "malignant").joint.values
+    )
+    assert explanation.rest is explanation.joint.contribution is explanation.maps[0].contribution is None
+    assert name in why_no_contributions(head)
+
+
+@pytest.mark.parametrize("head", ["pooled", "flatten", "logistic"])
+def test_a_piecewise_linear_head_has_contributions(head):
+    assert why_no_contributions(head) is None
+    assert explain_case(replace(tiny_network(), head=head), "malignant").rest == pytest.approx(0.25, abs=1e-6)
 
 
 def test_another_method_is_refused_with_what_there_is():

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.models.runs.tiny_run import write_tiny_run
+from models.runs import write_run
+from tests.models.runs.tiny_run import tiny_files, write_tiny_run
 from xai.__main__ import main, process_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,19 @@ def test_contributions_and_rest_make_the_margin(run, tmp_path, capsys):
     (document,) = json.loads(out)
     parts = sum(entry["contribution"] for entry in document["maps"]) + document["rest"]
     assert parts == pytest.approx(document["margin"], abs=1e-9)
+
+
+def test_a_head_without_contributions_says_so(tmp_path, capsys):
+    card, files = tiny_files()
+    write_run(tmp_path / "tiny", card | {"head": {"kind": "svm"}}, files)
+    arguments = (tmp_path / "tiny", image(tmp_path / "scan.png"), "--out", tmp_path / "out")
+    status, out, _ = explain(capsys, *arguments, "--json")
+    (document,) = json.loads(out)
+    assert status == 0 and document["head"] == "svm" and document["rest"] is None
+    assert [entry["contribution"] for entry in document["maps"]] == [None, None]
+    assert "support vector machine" in document["why_no_contributions"]
+    status, out, _ = explain(capsys, *arguments)
+    assert status == 0 and "in logits: margin" in out and "Contributions are not defined" in out
 
 
 @pytest.mark.parametrize("kind", ["onnx", "onnxruntime"])
