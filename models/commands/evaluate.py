@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,21 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Score every row of the manifest with RUN and print metrics with 95 % intervals. Files that cannot be
 read are listed under `skipped`; nothing is dropped as a duplicate. Labels become classes by the run's
-own map, changed by --map. With --out, DIR gets predictions.csv, a case a row."""
+own map, changed by --map. Several --data count as one; with more than one modality among them each has
+its own metrics too. Images are cut as they were for the run's training. With --out, DIR gets
+predictions.csv, a case a row."""
 
 
 def add_parser(subparsers) -> None:
     parser = subparsers.add_parser("evaluate", help="metrics of a run on a manifest", description=DESCRIPTION)
     parser.add_argument("run", metavar="RUN", help="id of a run (python -m models list) or its folder")
     parser.add_argument(
-        "--data", metavar="MANIFEST", required=True, type=Path, help="CSV with file and label"
+        "--data",
+        metavar="MANIFEST",
+        required=True,
+        type=Path,
+        action="append",
+        help="CSV with file and label; may be given many times",
     )
     parser.add_argument(
         "--map",
@@ -49,12 +57,44 @@ def add_parser(subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from models.data.manifest import class_of, parse_label_map, read_manifest
+    from models.data.manifest import read_manifest
+    from models.data.merging import merge
+
+    found = find_run(arguments.run)
+    manifest = merge([read_manifest(path) for path in arguments.data])
+    with tempfile.TemporaryDirectory() as folder:
+        manifest, skipped = _prepared(found, manifest, Path(folder), arguments.json)
+        document = _evaluated(arguments, found, manifest, skipped)
+    if arguments.json:
+        print_json(document)
+    else:
+        print(summary(document))
+    return DONE
+
+
+def _prepared(
+    run: Run, manifest: Manifest, folder: Path, quiet: bool
+) -> tuple[Manifest, list[dict[str, str]]]:
+    """The manifest cut as for the run's training, and the files that could not be."""
+    if run.card.prepare.get("cut", "none") == "none":
+        return manifest, []
+    from models.data.cleaning import clean
+    from models.data.prepare import prepare
+    from models.recipes.recipe import Prepare
+
+    manifest, left_out = clean(manifest, quiet=quiet)
+    cut = prepare(manifest, Prepare(**run.card.prepare), folder, quiet)
+    return cut, [{"file": entry.file, "why": entry.why} for entry in left_out if entry.what == "image"]
+
+
+def _evaluated(
+    arguments: argparse.Namespace, found: Run, manifest: Manifest, unread: list[dict[str, str]]
+) -> dict[str, Any]:
+    """Score the manifest's cases, write the predictions where asked to, and the document."""
+    from models.data.manifest import class_of, parse_label_map
     from models.engines import open_engine
     from models.engines.scoring import score
 
-    found = find_run(arguments.run)
-    manifest = read_manifest(arguments.data)
     splits = _splits(found, manifest, arguments.part)
     cases = [case for case in manifest.cases if arguments.part in (None, splits[case.case_id])]
     label_map = found.card.label_map | parse_label_map(arguments.map, found.classes)
@@ -64,29 +104,46 @@ def run(arguments: argparse.Namespace) -> int:
     predictions, skipped = score(engine, cases, labels, splits, quiet=arguments.json)
     if arguments.out:
         _write(predictions, arguments.out)
-    document = report(found, engine, predictions, skipped)
-    if arguments.json:
-        print_json(document)
-    else:
-        print(summary(document))
-    return DONE
+    document = report(found, engine, predictions, unread + skipped)
+    return document | _by_modality(found, manifest, predictions)
+
+
+def _by_modality(run: Run, manifest: Manifest, predictions: Predictions) -> dict[str, Any]:
+    """{"by_modality": {name: {n, metrics}}} where the cases scored are of more than one modality, else {}."""
+    import numpy as np
+
+    named = {case.case_id: case.modality or "unknown" for case in manifest.cases}
+    modalities = np.array([named[case_id] for case_id in predictions.case_ids], dtype=str)
+    if len(set(modalities)) < 2:
+        return {}
+    found = {}
+    for name in sorted(set(modalities)):
+        chosen = predictions.take(modalities == name)
+        found[str(name)] = {"n": len(chosen), "metrics": _metrics(run, chosen)}
+    return {"by_modality": found}
+
+
+def _metrics(run: Run, predictions: Predictions) -> dict[str, Any]:
+    """Every metric with its interval at the run's default operating point."""
+    from models.evaluation import evaluate
+
+    return evaluate(
+        predictions.labels,
+        predictions.probabilities,
+        classes=run.classes,
+        positive=run.positive,
+        threshold=run.operating_point.threshold,
+        groups=predictions.groups,
+    )
 
 
 def report(
     run: Run, engine: Engine, predictions: Predictions, skipped: list[dict[str, str]]
 ) -> dict[str, Any]:
     """The document of the command's contract, at the run's default operating point."""
-    from models.evaluation import confusion, evaluate, predicted_classes
+    from models.evaluation import confusion, predicted_classes
 
     threshold = run.operating_point.threshold
-    metrics = evaluate(
-        predictions.labels,
-        predictions.probabilities,
-        classes=run.classes,
-        positive=run.positive,
-        threshold=threshold,
-        groups=predictions.groups,
-    )
     called = predicted_classes(predictions.probabilities, threshold, run.classes.index(run.positive))
     return {
         "run": run.id,
@@ -95,7 +152,7 @@ def report(
         "n": len(predictions),
         "skipped": skipped,
         "threshold": threshold,
-        "metrics": metrics,
+        "metrics": _metrics(run, predictions),
         "confusion": confusion(predictions.labels, called, run.classes),
     }
 
@@ -116,6 +173,10 @@ def summary(document: dict[str, Any]) -> str:
     for name, row in zip(classes, counts, strict=True):
         called = ", ".join(f"{count} {label}" for label, count in zip(classes, row, strict=True))
         lines.append(f"  {name} called: {called}")
+    for name, part in document.get("by_modality", {}).items():
+        auc = part["metrics"]["auc"]
+        told = f"AUC {auc['value']:.3f}" if auc["value"] is not None else f"AUC undefined: {auc['why']}"
+        lines.append(f"  {name}: {part['n']} cases, {told}")
     lines += [f"  skipped {entry['file']}: {entry['why']}" for entry in document["skipped"]]
     return "\n".join(lines)
 
@@ -125,7 +186,9 @@ def _splits(run: Run, manifest: Manifest, part: str | None) -> dict[str, str]:
     manifest's own column."""
     from models.data.splits import split_for
 
-    own_data = run.card.data.manifest_digest == manifest.digest
+    known = run.card.data.manifest_digest
+    origins = (manifest, *manifest.packs, manifest.source, *(pack.source for pack in manifest.packs))
+    own_data = known is not None and known in {origin.digest for origin in origins if origin}
     if not (own_data or part):
         return {case.case_id: case.split or "" for case in manifest.cases}
     parts = split_for(manifest).parts

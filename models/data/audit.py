@@ -12,7 +12,7 @@ import numpy as np
 
 from models.data.fingerprints import Fingerprints, fingerprints
 from models.data.manifest import Case, Manifest
-from models.data.merging import modality_of
+from models.data.merging import modality_of, whole_images
 from models.data.similarity import CAUTIOUS, RULES, Pair, pairs
 from models.data.splits import Split
 
@@ -144,15 +144,17 @@ def audit(
 def leakage_of(manifest: Manifest, split: Split, cache: Path | None = None, quiet: bool = True) -> list[Leak]:
     """What stands in two parts of the split and belongs together; empty for a sound one.
 
-    Reads every image once; with `cache` (a folder) later calls take a second. Refuse to train over what is
-    returned, or leave the earlier part's cases out with `without_leaks`.
+    Reads every image once; with `cache` (a folder) later calls take a second. Of a prepared manifest the
+    whole images are compared: overlapping tiles are no copies. Refuse to train over what is returned, or
+    leave the training cases among it out with `without_leaks`.
     """
+    manifest, split = whole_images(manifest, split)
     prints = fingerprints(manifest, cache=cache, quiet=quiet)
     return _leaks(manifest, split, _pairs(manifest, prints))
 
 
 def without_leaks(manifest: Manifest, split: Split, leaks: Sequence[Leak]) -> Split:
-    """The split less the training (or validation) case of each leak; test cases stay."""
+    """The split, of whole images, less the training (or validation) case of each leak; test cases stay."""
     order = ("train", "validation", "test")
     ids = dict(zip(_names(manifest), (case.case_id for case in manifest.cases), strict=True))
     dropped = {
@@ -170,21 +172,14 @@ def _pairs(manifest: Manifest, prints: Fingerprints) -> list[Pair]:
     """Pairs by index into the manifest's cases, unreadable ones passed over."""
     readable = [i for i, record in enumerate(prints.records) if record.readable]
     records = [prints.records[i] for i in readable]
-    origin = _packs_of(manifest)
     found = pairs(
         np.array([record.hash for record in records], np.uint64),
         np.array([record.mirrored for record in records], np.uint64),
         prints.thumbnails[readable],
         [record.content for record in records],
-        [RULES.get(modality_of(manifest.cases[i], origin[i]) or "", CAUTIOUS) for i in readable],
+        [RULES.get(modality_of(manifest.cases[i], manifest) or "", CAUTIOUS) for i in readable],
     )
     return [Pair(readable[p.a], readable[p.b], p.kind, p.distance, p.correlation) for p in found]
-
-
-def _packs_of(manifest: Manifest) -> list[Manifest]:
-    if manifest.packs:
-        return [pack for pack in manifest.packs for _ in pack.cases]
-    return [manifest.source or manifest] * len(manifest.cases)
 
 
 def _exact_groups(twins: Iterable[Pair]) -> list[list[int]]:
@@ -265,7 +260,8 @@ def _mask_findings(cases: Sequence[Case], names: list[str], prints: Fingerprints
 def _unusual(manifest: Manifest, names: list[str], prints: Fingerprints) -> list[Finding]:
     """Blank pictures, and sizes far from the middle one of their pack."""
     sizes: dict[str, list[int]] = defaultdict(list)
-    origin = [pack.digest for pack in _packs_of(manifest)]
+    # The merged manifest's case ids begin with the pack.
+    origin = [case.case_id.partition("/")[0] if manifest.packs else "" for case in manifest.cases]
     for pack, record in zip(origin, prints.records, strict=True):
         if record.readable:
             sizes[pack].append(record.height * record.width)

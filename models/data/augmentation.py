@@ -1,11 +1,18 @@
-"""Random changes that leave the label true: one affine warp of image and mask, then brightness, contrast,
-noise."""
+"""Random changes that leave the label true: one affine warp of image and mask, then stain, brightness,
+contrast, noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+# Optical density of haematoxylin, eosin and DAB in red, green and blue, rows of unit length (Ruifrok and
+# Johnston 2001, Anal. Quant. Cytol. Histol. 23:291).
+_STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+_STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
+_UNMIX = np.linalg.inv(_STAINS)
+_DARKEST = 1.0 / 255.0
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,8 @@ class Augmentation:
     flip: mirrored left to right in half of the cases. flip_vertical, quarter_turns: likewise, for tissue
     without an up and down. rotation: degrees either way. zoom, shift: fractions of the size. brightness:
     added, in 0..1. contrast: relative change about the mean. noise: standard deviation of Gaussian noise, in
-    0..1.
+    0..1. stain: relative change of each stain's concentration in a colour image, and shift of it by as much
+    (Tellez et al. 2018, IEEE Trans. Med. Imaging 37:2126).
     """
 
     flip: bool = False
@@ -52,12 +60,21 @@ class Augmentation:
         return np.column_stack([linear, centre - linear @ centre + moved])
 
     def _recoloured(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.stain and image.shape[2] == 3:
+            image = _restained(image, rng.uniform(-self.stain, self.stain, (2, 3)))
         mean = image.mean()
         image = (image - mean) * (1.0 + rng.uniform(-self.contrast, self.contrast)) + mean
         image = image + rng.uniform(-self.brightness, self.brightness)
         if self.noise:
             image = image + rng.normal(0.0, self.noise * rng.random(), image.shape)
         return np.clip(image, 0.0, 1.0).astype(np.float32)
+
+
+def _restained(image: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """image [h, w, 3] in 0..1 with its stains' concentrations c made (1 + change[0]) c + change[1]."""
+    density = -np.log(np.maximum(image, _DARKEST))
+    stained = density @ _UNMIX * (1.0 + change[0]) + change[1]
+    return np.clip(np.exp(-stained @ _STAINS), 0.0, 1.0).astype(np.float32)
 
 
 def _warped(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:

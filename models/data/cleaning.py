@@ -10,7 +10,6 @@ from pathlib import Path
 
 from models.data.fingerprints import fingerprints
 from models.data.manifest import Manifest
-from models.data.merging import merge
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,6 @@ def clean(
 
     Digest and split stay those of the whole manifest. cache: see `fingerprints`.
     """
-    if manifest.packs:
-        cleaned = [clean(pack, cache, quiet) for pack in manifest.packs]
-        return merge([pack for pack, _ in cleaned]), [entry for _, report in cleaned for entry in report]
     kept, out, report = [], [], []
     for case, record in zip(
         manifest.cases, fingerprints(manifest, cache=cache, quiet=quiet).records, strict=True

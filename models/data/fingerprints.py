@@ -68,16 +68,21 @@ def fingerprints(
     marks: look for burned-in marks as well. cache: a folder in which they are kept by the manifest's digest
     and each file's size and time; a damaged file in it is made again.
     """
-    stamp = _stamp(manifest)
     path = None if cache is None else Path(cache) / f"fingerprints-{manifest.digest[:16]}.npz"
-    kept = _kept(path, stamp, marks)
-    if kept is not None:
-        return kept
-    records, thumbnails = zip(*_read_all(manifest.cases, marks, quiet), strict=True)
-    made = Fingerprints(records, np.stack(thumbnails))
-    if path is not None:
-        _keep(path, stamp, made)
-    return made
+    kept = _kept(path)
+    keys = [_key(case) for case in manifest.cases]
+    wanted = [
+        (key, case)
+        for key, case in zip(keys, manifest.cases, strict=True)
+        if key not in kept or (marks and kept[key][0].readable and kept[key][0].marks is None)
+    ]
+    if wanted:
+        read = _read_all([case for _, case in wanted], marks, quiet)
+        kept |= {key: made for (key, _), made in zip(wanted, read, strict=True)}
+        if path is not None:
+            _keep(path, kept)
+    chosen = [kept[key] for key in keys]
+    return Fingerprints(tuple(record for record, _ in chosen), np.stack([picture for _, picture in chosen]))
 
 
 def _read_all(cases: Sequence[Case], marks: bool, quiet: bool) -> list[tuple[Fingerprint, np.ndarray]]:
@@ -123,42 +128,38 @@ def _mask_fault(case: Case, study) -> str:
     return ""
 
 
-def _stamp(manifest: Manifest) -> str:
-    """Changes with the manifest's rows and with size or time of any file."""
-    facts = [_VERSION, manifest.digest]
-    for case in manifest.cases:
-        for path in filter(None, (case.file, case.mask_file)):
-            try:
-                status = os.stat(path)
-                facts.append((str(path), status.st_size, status.st_mtime_ns))
-            except (OSError, ValueError):
-                facts.append((str(path), None))
+def _key(case: Case) -> str:
+    """Changes with the place, size or time of the case's image or mask."""
+    facts: list[object] = [_VERSION]
+    for path in filter(None, (case.file, case.mask_file)):
+        try:
+            status = os.stat(path)
+            facts.append((str(path), status.st_size, status.st_mtime_ns))
+        except (OSError, ValueError):
+            facts.append((str(path), None))
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
-def _keep(path: Path, stamp: str, made: Fingerprints) -> None:
+def _keep(path: Path, kept: dict[str, tuple[Fingerprint, np.ndarray]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    text = json.dumps([asdict(record) for record in made.records])
+    text = json.dumps({key: asdict(record) for key, (record, _) in kept.items()})
     with temporary.open("wb") as sink:
-        np.savez(sink, stamp=stamp, records=text, thumbnails=made.thumbnails.astype(np.float32))
+        np.savez(sink, records=text, thumbnails=np.stack([picture for _, picture in kept.values()]))
     temporary.replace(path)
 
 
-def _kept(path: Path | None, stamp: str, marks: bool) -> Fingerprints | None:
+def _kept(path: Path | None) -> dict[str, tuple[Fingerprint, np.ndarray]]:
+    """Key -> what an earlier call found; nothing where the file is absent or damaged."""
     if path is None or not path.is_file():
-        return None
+        return {}
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if str(stored["stamp"]) != stamp:
-                return None
-            records = [_record(fields) for fields in json.loads(str(stored["records"]))]
-            thumbnails = stored["thumbnails"]
+            records, thumbnails = json.loads(str(stored["records"])), stored["thumbnails"]
+        pairs = zip(records.items(), thumbnails, strict=True)
+        return {key: (_record(fields), picture) for (key, fields), picture in pairs}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None
-    if marks and any(record.readable and record.marks is None for record in records):
-        return None
-    return Fingerprints(tuple(records), thumbnails)
+        return {}
 
 
 def _record(fields: dict) -> Fingerprint:

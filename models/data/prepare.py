@@ -21,7 +21,7 @@ import numpy as np
 
 from models.data.lesions import ANNOTATIONS, Annotation, Lesion, box_of, lesions_of, read_annotations
 from models.data.manifest import Case, Manifest, read_manifest
-from models.data.merging import merge, modality_of
+from models.data.merging import merge, modality_of, unmerged
 from models.errors import BadInput
 from models.study import Study, read_study
 
@@ -75,7 +75,7 @@ def prepare(manifest: Manifest, choice: Prepare, folder: Path, quiet: bool = Tru
     if choice.cut == "none":
         return manifest
     if manifest.packs:
-        return merge([prepare(pack, choice, folder, quiet) for pack in manifest.packs])
+        return merge([prepare(pack, choice, folder, quiet) for pack in unmerged(manifest)])
 
     def pieces(case: Case, study: Study, annotations: Mapping) -> list[Piece]:
         lesions, elsewhere = lesions_of(case, study, annotations)
@@ -93,7 +93,7 @@ def masks_from_annotations(manifest: Manifest, folder: Path, quiet: bool = True)
     The images are not copied. Only lesions that the case's label speaks of are drawn.
     """
     if manifest.packs:
-        return merge([masks_from_annotations(pack, folder, quiet) for pack in manifest.packs])
+        return merge([masks_from_annotations(pack, folder, quiet) for pack in unmerged(manifest)])
     annotations = read_annotations(manifest)
     place = Path(folder) / f"{manifest.name}-masks-{_key(manifest, 'masks')}"
     cases = []
@@ -295,7 +295,7 @@ def _steps(length: int, size: int, stride: int) -> list[int]:
 
 
 def _safe(name: str) -> str:
-    """A case id as a file name: letters, digits and " ()._-" stay; a changed one is told apart by its digest."""
+    """A case id as a file name: letters, digits and " ()._-" stay; a changed one gets its digest too."""
     kept = "".join(c if c.isalnum() or c in " ()._-" else "_" for c in name)[:80]
     return kept if kept == name else f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
