@@ -82,7 +82,8 @@ def fingerprints(
         if path is not None:
             _keep(path, kept)
     chosen = [kept[key] for key in keys]
-    return Fingerprints(tuple(record for record, _ in chosen), np.stack([picture for _, picture in chosen]))
+    pictures = [np.zeros((0, THUMBNAIL, THUMBNAIL), np.float32), *(picture[None] for _, picture in chosen)]
+    return Fingerprints(tuple(record for record, _ in chosen), np.concatenate(pictures))
 
 
 def _read_all(cases: Sequence[Case], marks: bool, quiet: bool) -> list[tuple[Fingerprint, np.ndarray]]:

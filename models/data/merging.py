@@ -27,9 +27,9 @@ def merge(manifests: Sequence[Manifest]) -> Manifest:
     if len(manifests) == 1:
         return manifests[0]
     digests = [manifest.digest for manifest in manifests]
-    if len(set(digests)) < len(digests):
-        twice = next(m for m in manifests if digests.count(m.digest) > 1)
-        raise BadInput(f"The manifest {twice.path} is given twice: give each once.")
+    paths = [manifest.path.resolve() for manifest in manifests]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise BadInput(f"The manifest {twice} is given twice: give each once.")
     names = pack_names(manifests)
     pairs = list(zip(names, manifests, strict=True))
     return Manifest(
