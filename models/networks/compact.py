@@ -3,7 +3,7 @@ end."""
 
 from __future__ import annotations
 
-from models.networks.backbone import Backbone, InputRange, Tensor
+from models.networks.backbone import Backbone, InputRange, Tensor, refuse_imagenet
 
 _WIDTHS = (16, 32, 64, 96, 128)
 
@@ -11,10 +11,7 @@ _WIDTHS = (16, 32, 64, 96, 128)
 def _compact(images: Tensor, weights: str | None = None) -> Tensor:
     from keras import layers
 
-    from models.errors import BadInput
-
-    if weights is not None:
-        raise BadInput('The compact network has no published weights; set its start to "none".')
+    refuse_imagenet("The compact network", weights)
     x = images
     for stage, width in enumerate(_WIDTHS, 1):
         stride = 2 if stage < len(_WIDTHS) else 1
@@ -32,5 +29,6 @@ COMPACT = Backbone(
     build=_compact,
     target_layer=f"stage{len(_WIDTHS)}_relu",
     range=InputRange.standardised(),
+    blocks=("stage5_",),
     source="this project",
 )

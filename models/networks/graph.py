@@ -5,23 +5,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import keras
-import numpy as np
 from keras import layers
 
 from models.errors import BadInput
 from models.networks.backbone import Backbone
 from models.networks.classical_head import CLASSICAL_HEADS, ClassicalHead, SvmHead
 from models.networks.compact import COMPACT
+from models.networks.customcnn import CNN17, CUSTOMCNN
 from models.networks.densenet import DENSENET121
+from models.networks.efficientnet import EFFICIENTNETB0
 from models.networks.flatten_head import FlattenHead
 from models.networks.head import PooledHead
-from models.networks.resnet import RESNET50
-from models.networks.squeezenet import SQUEEZENET, read_published_weights
+from models.networks.inception import INCEPTIONV3
+from models.networks.mobilenet import MOBILENETV2, MOBILENETV3LARGE, MOBILENETV3SMALL
+from models.networks.resnet import RESNET50, RESNET101
+from models.networks.shufflenet import SHUFFLENETV2
+from models.networks.squeezenet import SQUEEZENET
+from models.networks.trunk import build_trunk
+from models.networks.vgg import VGG16, VGG19
 
-BACKBONES: dict[str, Backbone] = {b.name: b for b in (DENSENET121, RESNET50, SQUEEZENET, COMPACT)}
+BACKBONES: dict[str, Backbone] = {
+    backbone.name: backbone
+    for backbone in (
+        *(DENSENET121, RESNET50, RESNET101, VGG16, VGG19, INCEPTIONV3, EFFICIENTNETB0),
+        *(MOBILENETV2, MOBILENETV3SMALL, MOBILENETV3LARGE, SHUFFLENETV2, SQUEEZENET),
+        *(COMPACT, CUSTOMCNN, CNN17),
+    )
+}
 
 
 Head = PooledHead | FlattenHead | ClassicalHead
@@ -103,12 +115,12 @@ def backbone_named(name: str) -> Backbone:
 def build_network(spec: NetworkSpec, starts: dict[str, str] | None = None) -> Network:
     """Build the flat graph of `spec`, its trunks started as `starts` says.
 
-    starts: backbone -> "none" (random), "imagenet" (downloaded by Keras) or "file:PATH" (SqueezeNet's
-    published weights). Layer names are `<backbone>_<layer>`, unique over the whole graph.
+    starts: backbone -> "none" (random), "imagenet" (downloaded by Keras) or "file:PATH" (a weight file of
+    that backbone). Layer names are `<backbone>_<layer>`, unique over the whole graph.
     """
     starts = starts or {}
     image = keras.Input((spec.height, spec.width, spec.channels), name="image")
-    features = [_trunk(image, backbone_named(name), starts.get(name, "none")) for name in spec.backbones]
+    features = [build_trunk(image, backbone_named(name), starts.get(name, "none")) for name in spec.backbones]
     branches = tuple(
         BranchLayer(name, f"{name}_{backbone_named(name).target_layer}", tuple(f.shape[1:3]), f.shape[3])
         for name, f in zip(spec.backbones, features, strict=True)
@@ -155,42 +167,3 @@ def _features(network: Network):
     if network.spec.head == "flatten":
         return network.model.output[f"activations_{names[0]}"]
     return [network.model.get_layer(f"{name}_pool").output for name in names]
-
-
-def _trunk(image, backbone: Backbone, start: str):
-    """Adapter and backbone; returns the target layer's tensor. Every layer gets the backbone's prefix."""
-    adapted = _adapter(image, backbone)
-    features = backbone.build(adapted, "imagenet" if start == "imagenet" else None)
-    model = keras.Model(image, features)
-    for layer in model.layers:
-        if layer.name != "image" and not layer.name.startswith(f"{backbone.name}_"):
-            layer.name = f"{backbone.name}_{layer.name}"
-    if start.startswith("file:"):
-        _load_published(model, backbone, Path(start.removeprefix("file:")))
-    elif start not in ("none", "imagenet"):
-        raise BadInput(f"The start {start!r} of {backbone.name} is unknown; use none, imagenet or file:PATH.")
-    return features
-
-
-def _adapter(image, backbone: Backbone):
-    """A trainable 1x1 convolution that starts as replication (grey) or identity (RGB) in the backbone's
-    range."""
-    channels = image.shape[-1]
-    kernel = np.zeros((1, 1, channels, 3), np.float32)
-    for target in range(3):
-        source = (2 - target if backbone.range.reversed_channels else target) if channels == 3 else 0
-        kernel[0, 0, source, target] = backbone.range.scale[target]
-    return layers.Conv2D(
-        3,
-        1,
-        kernel_initializer=keras.initializers.Constant(kernel),
-        bias_initializer=keras.initializers.Constant(np.asarray(backbone.range.offset, np.float32)),
-        name=f"{backbone.name}_adapter",
-    )(image)
-
-
-def _load_published(model: keras.Model, backbone: Backbone, path: Path) -> None:
-    if backbone is not SQUEEZENET:
-        raise BadInput(f"Only SqueezeNet starts from a published file here, not {backbone.name}.")
-    for name, weights in read_published_weights(path).items():
-        model.get_layer(f"{backbone.name}_{name}").set_weights(weights)

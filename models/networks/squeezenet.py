@@ -87,5 +87,6 @@ SQUEEZENET = Backbone(
     target_layer="fire9_concat",
     range=InputRange.mean_subtracted(),
     hints=("fire5_concat", "fire9_concat", "fire9_concat"),
+    blocks=("fire8_", "fire9_"),
     source="Iandola et al. 2016, arXiv:1602.07360",
 )
