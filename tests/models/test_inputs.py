@@ -1,5 +1,7 @@
 """A study enters a network's input and a map comes back: the geometry of both ways, worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from models.errors import BadInput
 from models.inputs import InputSpec, Placement
+from models.steps import STEPS, apply_steps
+from models.study import Study
 
 SIDES = st.integers(1, 90)
 SIZES = st.tuples(SIDES, SIDES)
@@ -208,9 +212,86 @@ def test_spec_round_trips_and_refuses_what_no_network_takes():
         {"channels": 2},
         {"fit": "crop"},
         {"size": 224},
+        {"steps": ["sharpen"]},
     ):
         with pytest.raises(BadInput):
             InputSpec.from_dict(wrong)
+
+
+def test_steps_are_done_before_the_resizing_for_a_study_as_for_an_array():
+    # One bright pixel is gone after a median of nine, and would be a quarter after halving the size.
+    speck = np.zeros((8, 8, 1), np.uint8)
+    speck[3, 3] = 255
+    plain, stepped = InputSpec(4, 4), InputSpec(4, 4, steps=["median"])
+    assert plain.tensor(study_of(speck)).tensor.max() == pytest.approx(0.25)
+    assert stepped.tensor(study_of(speck)).tensor.max() == 0
+    noise = np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    spec = InputSpec(16, 16, 3, steps=("median", "clahe"))
+    study = study_of(noise)
+    np.testing.assert_array_equal(spec.tensor(study).tensor, spec.array(study.unit()).tensor)
+    assert InputSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert spec.tensor(study).placement == InputSpec(16, 16, 3).tensor(study).placement
+
+
+def study_of(samples):
+    return Study(samples=samples, depth_max=255, name="made", digest="0" * 64)
+
+
+def test_the_median_takes_a_speck_and_leaves_an_edge():
+    image = np.zeros((6, 6, 3), np.float32)
+    image[:, 3:] = 1
+    image[1, 1] = 1
+    edge = image.copy()
+    edge[1, 1] = 0
+    np.testing.assert_array_equal(apply_steps(image, ["median"]), edge)
+
+
+def test_clahe_spreads_a_narrow_range_and_keeps_hues():
+    rng = np.random.default_rng(2)
+    narrow = (0.45 + 0.1 * rng.random((64, 64, 1))).astype(np.float32)
+    spread = apply_steps(narrow, ["clahe"])
+    assert spread.shape == narrow.shape and spread.std() > 1.5 * narrow.std()
+    grey = apply_steps(np.repeat(narrow, 3, axis=2), ["clahe"])
+    np.testing.assert_allclose(grey, np.repeat(spread, 3, axis=2), atol=1.5 / 255)
+
+
+def stained(haematoxylin, eosin, absorb):
+    """float32 [40, 40, 3]: amounts [40, 40] of two stains of these absorbances [2, 3] on glass."""
+    density = haematoxylin[..., None] * absorb[0] + eosin[..., None] * absorb[1]
+    return np.clip(240 / 255 * np.exp(-density), 0, 1).astype(np.float32)
+
+
+def test_macenko_gives_one_tissue_in_two_stainings_the_same_colours():
+    rng = np.random.default_rng(3)
+    amounts = rng.uniform(0.1, 1.6, (2, 40, 40))
+    # Some pixels hold one stain alone, as nuclei and stroma do.
+    amounts[1, :10], amounts[0, 30:] = 0.0, 0.0
+    reference = np.array([[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]])
+    other = np.array([[0.65, 0.65, 0.40], [0.15, 0.85, 0.45]])
+    first, second = stained(*amounts, reference), stained(*amounts * 0.7, other)
+    normalised = apply_steps(first, ["macenko"]), apply_steps(second, ["macenko"])
+    assert np.abs(normalised[0] - normalised[1]).mean() < 0.25 * np.abs(first - second).mean()
+
+
+def test_macenko_leaves_what_it_cannot_judge():
+    glass = np.full((50, 50, 3), 0.93, np.float32)
+    grey = np.random.default_rng(1).random((20, 20, 1), dtype=np.float32)
+    one_colour = np.broadcast_to(np.float32([0.6, 0.3, 0.6]), (40, 40, 3)).copy()
+    speck = glass.copy()
+    speck[0, 0] = 0.2
+    for image in (glass, grey, one_colour, speck, speck[:1, :1]):
+        np.testing.assert_array_equal(apply_steps(image, ["macenko"]), image)
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 3), (1, 5, 3), (50, 70, 3), (7, 9, 1)])
+def test_a_step_keeps_shape_range_and_its_argument(name, shape):
+    image = np.random.default_rng(4).random(shape, dtype=np.float32)
+    before = image.copy()
+    done = apply_steps(image, [name])
+    assert done.shape == shape and done.dtype == np.float32
+    assert done.min() >= 0 and done.max() <= 1
+    np.testing.assert_array_equal(image, before)
 
 
 def test_arrays_of_another_shape_are_refused():
