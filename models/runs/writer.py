@@ -60,9 +60,7 @@ def without_weights(run: Run, folder: str | Path) -> Run:
     card = run.card.model_dump(mode="json")
     shapes = ", ".join(f"{b.backbone} {b.grid[0]}x{b.grid[1]}x{b.channels}" for b in run.branches)
     card |= {"branches": [], "map_scale": {}, "training": card["training"] | {"branches": shapes}}
-    return write_run(
-        folder, card, {name: run.folder / name for name in run.card.files if name != HEAD_FILE}
-    )
+    return write_run(folder, card, {name: run.folder / name for name in run.card.files if name != HEAD_FILE})
 
 
 def card_bytes(card: RunCard | Mapping[str, Any], digests: Mapping[str, str]) -> bytes:

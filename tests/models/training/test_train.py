@@ -11,6 +11,7 @@ import json
 import numpy as np
 import pytest
 
+from models.data.phantoms import write_phantoms
 from models.errors import BadInput
 from models.runs import load_run
 from tests.models.training.conftest import SMALL
@@ -146,3 +147,117 @@ def test_branches_share_the_joint_maps_colours_by_area():
 
     scales = branch_scales(0.5, 196, {"fine": 196, "coarse": 49})
     assert scales == {"joint": 0.5, "fine": 0.5, "coarse": 2.0}
+
+
+def test_a_picture_in_two_parts_stops_the_training_unless_the_recipe_says_what_to_do(
+    manifest, recipe, tmp_path, capsys, monkeypatch
+):
+    """The manifest's own split puts one file, under two names, into training and test."""
+    from models.training.train import train
+
+    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
+    with open(manifest, newline="") as file:
+        given = list(csv.DictReader(file))
+    path = tmp_path / "manifest.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, ["file", "label", "split"])
+        writer.writeheader()
+        for i, row in enumerate(given):
+            part = "train" if i < 24 else "validation" if i < 33 else "test"
+            writer.writerow(
+                {"file": str(manifest.parent / row["file"]), "label": row["label"], "split": part}
+            )
+        copy = tmp_path / "copy.png"
+        copy.write_bytes((manifest.parent / given[0]["file"]).read_bytes())
+        writer.writerow({"file": str(copy), "label": given[0]["label"], "split": "test"})
+    quick = (*SMALL[:2], "stages.0.epochs=1")
+    with pytest.raises(BadInput, match=r"1 pairs? leak.*leave_out"):
+        train(recipe, path, tmp_path / "t", tmp_path / "w", quick, quiet=True)
+    run = train(recipe, path, tmp_path / "t", tmp_path / "w", (*quick, "leakage='leave_out'"), quiet=True)
+    assert (run.card.data.n_train, run.card.data.n_test) == (23, 10)
+    assert "left out" in capsys.readouterr().err
+
+
+def test_a_merged_set_has_results_by_modality_and_keeps_each_packs_test_cases(
+    manifest, recipe, tmp_path, monkeypatch
+):
+    from models.data.manifest import read_manifest
+    from models.data.splits import split_for
+    from models.training.train import train
+
+    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
+    films = write_phantoms("mammography", 42, 3, tmp_path / "films")
+    changes = (*SMALL[:2], "stages.0.epochs=1", "data.modality='mixed'", "leakage='leave_out'")
+    run = train(recipe, [manifest, films], tmp_path / "t", tmp_path / "w", changes, quiet=True)
+    assert {"test", "test/ultrasound", "test/mammography"} <= set(run.card.metrics)
+    tested = [r["case_id"] for r in rows(run.folder / "predictions.csv") if r["split"] == "test"]
+    alone = read_manifest(manifest)
+    for case in split_for(alone).cases(alone, "test"):
+        assert any(name.endswith(case.case_id) for name in tested)
+
+
+def test_labels_that_are_left_out_take_no_part(manifest, recipe, tmp_path, monkeypatch):
+    from models.training.train import train
+
+    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
+    changes = (
+        *SMALL[:2],
+        "stages.0.epochs=1",
+        "data.classes=['benign', 'malignant']",
+        "data.label_map={}",
+        "data.leave_out=['normal']",
+    )
+    run = train(recipe, manifest, tmp_path / "t", tmp_path / "w", changes, quiet=True)
+    assert run.card.data.n_train + run.card.data.n_validation + run.card.data.n_test == 28
+
+
+def test_mixed_precision_is_for_a_gpu_and_says_so_without_one(
+    manifest, recipe, tmp_path, capsys, monkeypatch
+):
+    import keras
+
+    from models.training import train as module
+
+    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
+    quick = (*SMALL[:2], "stages.0.epochs=1", "mixed_precision=true")
+    monkeypatch.setattr(module, "gpu_at_hand", lambda: False)
+    module.train(recipe, manifest, tmp_path / "t", tmp_path / "w", quick, quiet=True)
+    assert "single precision" in capsys.readouterr().err
+    monkeypatch.setattr(module, "gpu_at_hand", lambda: True)
+    run = module.train(recipe, manifest, tmp_path / "u", tmp_path / "v", quick, quiet=True)
+    assert keras.config.dtype_policy().name == "float32"
+    assert np.isfinite(run.card.metrics["test"]["brier"].value)
+
+
+def test_a_stage_moves_all_weights_the_head_or_the_last_blocks():
+    """Frozen layers take part in inference mode; `freeze` names some besides."""
+    from models.networks.graph import NetworkSpec, build_network
+    from models.recipes.recipe import Stage
+    from models.training.plans import _freeze
+
+    network = build_network(NetworkSpec(("compact",), (), 2, 1, 64, 64))
+    for train, moving in (("head", {"head"}), ("all", None)):
+        _freeze(network, Stage(name="s", epochs=1, rate=1e-3, train=train))
+        trainable = {layer.name for layer in network.model.layers if layer.trainable and layer.weights}
+        assert moving is None or trainable == moving
+    _freeze(network, Stage(name="s", epochs=1, rate=1e-3, train="last"))
+    trainable = {layer.name for layer in network.model.layers if layer.trainable and layer.weights}
+    assert "head" in trainable
+    assert "compact_stage1_conv" not in trainable
+    assert any(name.startswith("compact_") for name in trainable)
+    _freeze(network, Stage(name="s", epochs=1, rate=1e-3, freeze=("stage1",)))
+    assert not network.model.get_layer("compact_stage1_conv").trainable
+    assert network.model.get_layer("compact_stage2_conv").trainable
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgdm", "SGD"), ("rmsprop", "RMSprop")]
+)
+def test_optimisers_by_name(recipe, name, kind):
+    from models.recipes.recipe import load_recipe
+    from models.training.plans import optimiser
+
+    loaded, _ = load_recipe(recipe, (f"stages.0.optimiser='{name}'",))
+    made = optimiser(loaded, loaded.stages[0])
+    assert type(made).__name__ == kind
+    assert float(made.learning_rate) == pytest.approx(loaded.stages[0].rate)
