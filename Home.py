@@ -16,8 +16,8 @@ PURPOSE = (
 LIMITS = (
     "The runs here were trained on small public data sets or on synthetic phantoms. A heatmap shows what "
     "moved the model, which need not be the lesion and says nothing about whether the model is right. A "
-    "probability holds for images like those the run was tested on. Images stay in memory and are never "
-    "written to disk."
+    "probability holds for images like those the run was tested on. No run tells the stage of a cancer: no "
+    "public image set carries stage labels. Images stay in memory and are never written to disk."
 )
 
 with page_frame("LesionLens"):
