@@ -96,7 +96,15 @@ def _evaluated(
     from models.engines.scoring import score
 
     splits = _splits(found, manifest, arguments.part)
-    cases = [case for case in manifest.cases if arguments.part in (None, splits[case.case_id])]
+    chosen = [case for case in manifest.cases if arguments.part in (None, splits[case.case_id])]
+    unused = {label.strip().casefold() for label in found.card.data.leave_out}
+    cases, without = [], []
+    for case in chosen:
+        if case.label.strip().casefold() not in unused:
+            cases.append(case)
+            continue
+        why = f"the run was trained without the label {case.label}"
+        without.append({"file": case.columns.get("file", case.file.name), "why": why})
     label_map = found.card.label_map | parse_label_map(arguments.map, found.classes)
     labels = [found.classes.index(class_of(case.label, label_map, found.classes, case.row)) for case in cases]
     _make_folder(arguments.out)
@@ -104,7 +112,7 @@ def _evaluated(
     predictions, skipped = score(engine, cases, labels, splits, quiet=arguments.json)
     if arguments.out:
         _write(predictions, arguments.out)
-    document = report(found, engine, predictions, unread + skipped)
+    document = report(found, engine, predictions, unread + without + skipped)
     return document | _by_modality(found, manifest, predictions)
 
 

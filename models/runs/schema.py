@@ -133,6 +133,8 @@ class Data(Part):
     n_validation: int | None = Field(default=None, ge=0)
     n_test: int | None = Field(default=None, ge=0)
     split_id: str | None = None
+    leave_out: tuple[str, ...] = ()
+    """Labels whose cases take no part, in training or evaluation."""
 
 
 class Source(Part):

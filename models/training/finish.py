@@ -113,7 +113,7 @@ def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
         "operating_points": [{"name": "half", "threshold": 0.5, "rule": "not chosen yet"}],
         "data": {
             "name": data.name,
-            "manifest_digest": manifest.digest,
+            "manifest_digest": (manifest.source or manifest).digest,
             "licence": data.licence,
             "citation": data.citation,
             "note": data.note,
@@ -121,6 +121,7 @@ def _card(recipe, text, spec, weights, manifest, split, parts, facts) -> dict:
             "n_validation": counts["validation"],
             "n_test": counts["test"],
             "split_id": split.id,
+            "leave_out": list(data.leave_out),
         },
         "synthetic": data.synthetic,
         "prepare": recipe.prepare.model_dump() if recipe.prepare.cut != "none" else {},

@@ -18,7 +18,7 @@ from models.runs import Run, load_run, write_atomically
 from models.training.train import manifest_of, train
 
 SUMMARY = "folds.json"
-FEWEST, MOST = 2, 20
+FEWEST, MOST = {"--folds": 3, "--seeds": 2}, 20
 
 
 def train_folds(
@@ -70,8 +70,8 @@ def train_seeds(
 
 
 def _check(count: int, option: str) -> None:
-    if not FEWEST <= count <= MOST:
-        raise BadInput(f"{option} {count} is not possible: give a number from {FEWEST} to {MOST}.")
+    if not FEWEST[option] <= count <= MOST:
+        raise BadInput(f"{option} {count} is not possible: give a number from {FEWEST[option]} to {MOST}.")
 
 
 def _one(recipe_name, data, out: Path, work: Path, changes, quiet: bool, split: Split) -> Run:

@@ -15,7 +15,7 @@ import keras
 from models.data.audit import leakage_of, without_leaks
 from models.data.cleaning import clean
 from models.data.manifest import Manifest, read_manifest
-from models.data.merging import merge
+from models.data.merging import merge, split_of_pieces
 from models.data.prepare import prepare
 from models.data.splits import PARTS, Split, split_for
 from models.errors import BadInput
@@ -44,21 +44,19 @@ def train(
     `work` holds.
 
     recipe_name: a TOML file or a shipped recipe's name. work: folder for checkpoints, one a recipe. changes:
-    `key=value` in TOML, as `--set` gives them. split: instead of the manifest's own, for cross-validation.
+    `key=value` in TOML, as `--set` gives them. split: of the whole images, instead of the manifest's own.
     Raises BadInput for everything a person can mend.
     """
     recipe, text = load_recipe(recipe_name, changes)
-    manifest, left_out = clean(_films(recipe, data), work.parent / "fingerprints")
+    manifest, left_out = clean(manifest_of(recipe, data), work.parent / "fingerprints")
     for entry in left_out:
         print(f"left out {entry.file}: {entry.why}", file=sys.stderr)
     # Pictures are compared before they are cut: two tiles of plain tissue look alike and are not one film.
-    whole = split_for(manifest, recipe.seed) if split is None or recipe.prepare.cut != "none" else split
-    whole = _without_leakage(recipe, manifest, whole, work)
-    if recipe.prepare.cut == "none":
-        split = whole
-    else:
+    whole = _without_leakage(recipe, manifest, split or split_for(manifest, recipe.seed), work)
+    split = whole
+    if recipe.prepare.cut != "none":
         manifest = prepare(manifest, recipe.prepare, work / "prepared")
-        split = split or split_for(manifest, recipe.seed)
+        split = split_of_pieces(manifest, whole)
     parts = {name: part_of(recipe, manifest, split, name) for name in PARTS}
     _claim(work, recipe_digest(text), f"{manifest.digest} {split.id}")
     keras.utils.set_random_seed(recipe.seed)
@@ -71,22 +69,15 @@ def train(
     return _finished(recipe, text, weights, manifest, split, parts, work, out, quiet, seconds)
 
 
-def manifest_of(recipe: Recipe, data: Path | Sequence[Path], work: Path | None = None) -> Manifest:
-    """The manifest, or several merged into one, less the labels that the recipe leaves out; cut into regions
-    or tiles under `work`/prepared where the recipe asks for it."""
-    manifest = clean(_films(recipe, data), work.parent / "fingerprints" if work else None)[0]
-    if recipe.prepare.cut == "none":
-        return manifest
-    return prepare(manifest, recipe.prepare, (work or Path("work") / recipe.id) / "prepared")
-
-
-def _films(recipe: Recipe, data: Path | Sequence[Path]) -> Manifest:
+def manifest_of(recipe: Recipe, data: Path | Sequence[Path]) -> Manifest:
+    """The manifest, or several merged into one, less the labels that the recipe leaves out."""
     paths = [data] if isinstance(data, str | Path) else list(data)
     manifests = [read_manifest(path) for path in paths]
     manifest = manifests[0] if len(manifests) == 1 else merge(manifests)
-    if not recipe.data.leave_out:
-        return manifest
-    return replace(manifest, cases=tuple(case for case in manifest.cases if recipe.data.takes(case.label)))
+    # Left out, not forgotten: a split places every case that is listed, so it stays the pack's own.
+    kept = tuple(case for case in manifest.cases if recipe.data.takes(case.label))
+    dropped = tuple(case for case in manifest.cases if not recipe.data.takes(case.label))
+    return replace(manifest, cases=kept, left_out=(*manifest.left_out, *dropped))
 
 
 def _without_leakage(recipe: Recipe, manifest: Manifest, split: Split, work: Path) -> Split:
