@@ -14,7 +14,7 @@ import keras
 
 from models.data.audit import leakage_of, without_leaks
 from models.data.cleaning import clean
-from models.data.manifest import Manifest, read_manifest
+from models.data.manifest import Manifest, class_of, read_manifest
 from models.data.merging import merge, split_of_pieces
 from models.data.prepare import prepare
 from models.data.splits import PARTS, Split, split_for
@@ -48,7 +48,11 @@ def train(
     Raises BadInput for everything a person can mend.
     """
     recipe, text = load_recipe(recipe_name, changes)
-    manifest, left_out = clean(manifest_of(recipe, data), work.parent / "fingerprints")
+    manifest = manifest_of(recipe, data)
+    for case in manifest.cases:  # before anything is read; a case without a label is only passed over
+        if case.label:
+            class_of(case.label, recipe.data.label_map, recipe.data.classes, case.row)
+    manifest, left_out = clean(manifest, work.parent / "fingerprints")
     for entry in left_out:
         print(f"left out {entry.file}: {entry.why}", file=sys.stderr)
     # Pictures are compared before they are cut: two tiles of plain tissue look alike and are not one film.
