@@ -272,7 +272,8 @@ def strategy(recipe: Recipe) -> str:
     if recipe.classical:
         return f"frozen features + {CLASSIFIERS[recipe.network.head]}"
     if recipe.trains_head_only:
-        return "head on stored features"
+        guided = any(stage.guide for stage in stages)
+        return "head on stored features, guided" if guided else "head on stored features"
     if any(stage.kind == "distil" for stage in stages):
         words = "distilled"
     elif stages[0].train == "head" and stages[-1].train != "head":
