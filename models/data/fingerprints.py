@@ -159,7 +159,7 @@ def _kept(path: Path | None) -> dict[str, tuple[Fingerprint, np.ndarray]]:
             records, thumbnails = json.loads(str(stored["records"])), stored["thumbnails"]
         pairs = zip(records.items(), thumbnails, strict=True)
         return {key: (_record(fields), picture) for (key, fields), picture in pairs}
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
         return {}
 
 
