@@ -35,7 +35,8 @@ def verdict(reading: Reading) -> tuple[str, str]:
     run = reading.run
     says = f"Model says {reading.label}"
     if len(run.classes) > 2:
-        return says, f"the most probable of {len(run.classes)} classes"
+        each = ", ".join(f"{name} {reading.probabilities[name]:.2f}" for name in run.classes)
+        return says, f"the most probable class: {each}"
     side = "at or above" if reading.label == run.positive else "below"
     return says, f"{side} the run's operating point"
 
