@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from models.commands import DONE, add_json_option, print_json
-from models.runs import find_run, pack_run
+from models.runs import find_run, pack_run, without_weights
 
 
 def add_parser(subparsers) -> None:
@@ -17,12 +18,21 @@ def add_parser(subparsers) -> None:
     )
     parser.add_argument("run", metavar="RUN", help="id of a run (python -m models list) or its folder")
     parser.add_argument("--out", metavar="FILE.zip", required=True, type=Path, help="the zip file to write")
+    parser.add_argument(
+        "--without-weights",
+        action="store_true",
+        help="predictions, history, recipe and card alone: all that evaluation and training pages need",
+    )
     add_json_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     found = find_run(arguments.run)
-    out = pack_run(found, arguments.out)
+    if arguments.without_weights:
+        with tempfile.TemporaryDirectory() as folder:
+            out = pack_run(without_weights(found, Path(folder) / found.folder.name), arguments.out)
+    else:
+        out = pack_run(found, arguments.out)
     if arguments.json:
         print_json(
             {"run": found.id, "run_digest": found.digest, "file": str(out), "bytes": out.stat().st_size}

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.errors import BadInput
 from models.runs import folder as folder_module
-from models.runs import import_run, list_runs, load_run, pack_run, write_run
+from models.runs import import_run, list_runs, load_run, pack_run, without_weights, write_run
 from models.runs import packing as packing_module
 from tests.models.runs.tiny_run import tiny_files, write_tiny_run
 
@@ -225,3 +225,13 @@ def test_weights_that_point_to_other_files_are_refused(shelf, tmp_path):
     assert "keeps weights in other files" in refusal(run.folder, shelf)
     run = write_run(tmp_path / "made" / "tiny", card, files | {"head.onnx": b"\xff not a network"})
     assert "is not an ONNX file" in refusal(run.folder, shelf)
+
+
+def test_a_run_without_weights_keeps_its_results_and_says_what_it_was(tmp_path, shelf):
+    run = write_tiny_run(tmp_path / "made" / "tiny")
+    light = without_weights(run, tmp_path / "light" / "tiny")
+    assert not light.has_weights
+    assert light.card.metrics == run.card.metrics
+    assert light.card.training["branches"].startswith(run.branches[0].backbone)
+    imported = import_run(pack_run(light, tmp_path / "light.zip"))
+    assert imported.run.card == light.card
