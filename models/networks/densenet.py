@@ -11,7 +11,7 @@ DENSENET121 = Backbone(
     target_layer="relu",
     range=InputRange.standardised(),
     hints=("pool3_relu", "pool4_relu", "relu"),
-    blocks=("conv4_", "pool4_", "conv5_", "bn", "relu"),
+    blocks=("conv4_", "pool4_", "conv5_", "bn"),
     source="Huang et al. 2017, Densely Connected Convolutional Networks; graph of keras.applications",
     smallest=32,
 )

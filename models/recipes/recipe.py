@@ -91,13 +91,15 @@ class NetworkChoice(_Part):
 
     head: "pooled" (mean pooling, then dense layers of `units`), "flatten" (one backbone alone: its last maps
     flattened, then dense layers), or a classical classifier over pooled features: "logistic", "svm" (RBF),
-    "bayes" (Gaussian).
+    "bayes" (Gaussian). begin: a linear head over stored trunks begins at "random" or as the mean of the
+    "runs" whose trunks it takes, so that fusion starts from what they know.
     """
 
     backbones: tuple[str, ...] = Field(min_length=1)
     head: Literal["pooled", "flatten", "logistic", "svm", "bayes"] = "pooled"
     units: tuple[int, ...] = ()
     dropout: float = Field(0.0, ge=0, lt=1)
+    begin: Literal["random", "runs"] = "random"
 
     @model_validator(mode="after")
     def _flatten_stands_alone(self) -> NetworkChoice:
@@ -105,6 +107,8 @@ class NetworkChoice(_Part):
             raise ValueError("a flattening head takes one backbone; a hybrid fuses pooled features")
         if self.head in CLASSICAL and self.units:
             raise ValueError(f"the classifier {self.head} has no hidden units; leave units out")
+        if self.begin == "runs" and (self.head != "pooled" or self.units):
+            raise ValueError('begin = "runs" needs a linear head: head = "pooled" without units')
         return self
 
 
@@ -223,6 +227,8 @@ class Recipe(_Part):
         frozen = [name for name in self.network.backbones if self.start.get(name, "").startswith("run:")]
         if frozen and len(frozen) != len(self.network.backbones):
             raise ValueError("either every backbone starts from a run (the head is trained) or none does")
+        if self.network.begin == "runs" and not frozen:
+            raise ValueError('begin = "runs" needs every backbone to start from a run')
         return self
 
     @property

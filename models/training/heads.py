@@ -9,7 +9,7 @@ import numpy as np
 
 from models.data.arrays import Arrays, load_arrays
 from models.errors import BadInput
-from models.networks.onnx_export import export_trunk
+from models.networks.onnx_export import export_trunk, read_initialisers
 from models.networks.onnx_head import export_head
 from models.recipes.recipe import Recipe, Stage
 from models.runs import find_run
@@ -200,6 +200,7 @@ def _guided(recipe, trunks, parts, work: Path, quiet: bool):
         )
     standard = stored["train"].standard()
     model, head = maps_network(spec, tuple(t.branch for t in trunks), standard)
+    _begin(recipe, head, standard)
 
     def plan(stage: Stage) -> StagePlan:
         trainee = Guided(model, spec.backbones, stage.guide, spec.positive)
@@ -220,6 +221,29 @@ def _guided(recipe, trunks, parts, work: Path, quiet: bool):
     run_stages(model, [lambda stage=stage: plan(stage) for stage in recipe.stages], work, quiet)
     fold(standard, head)
     return head
+
+
+def _begin(recipe: Recipe, head, standard: Standard) -> None:
+    """A linear head as the mean of the heads of the runs it takes its trunks from; BadInput where one of them
+    is not linear or tells other classes."""
+    if recipe.network.begin == "random":
+        return
+    runs = [find_run(recipe.start[name].removeprefix("run:")) for name in recipe.network.backbones]
+    kernels, bias = [], 0.0
+    for run in runs:
+        stored = read_initialisers(run.head_file)
+        if set(stored) != {"dense1/kernel", "dense1/bias"} or run.classes != recipe.data.classes:
+            raise BadInput(
+                f"The head of {run.id} is not linear or tells other classes, so no head can begin with it; "
+                'give network.begin = "random".'
+            )
+        kernels.append(stored["dense1/kernel"] / len(runs))
+        bias = bias + stored["dense1/bias"] / len(runs)
+    kernel = np.concatenate(kernels)
+    (dense,) = head.dense_layers()
+    # The head sees standardised features: the inverse of what `fold` does afterwards.
+    dense.kernel.assign(kernel * standard.deviation[:, None])
+    dense.bias.assign(bias + standard.mean @ kernel)
 
 
 def _ready(trainee: Trainee, recipe: Recipe, stage: Stage) -> None:
