@@ -220,6 +220,8 @@ class Recipe(_Part):
             raise ValueError(f"start names {sorted(unknown)}, which are not among the backbones")
         if any(s.kind == "distil" for s in self.stages) and not self.teacher:
             raise ValueError("a distil stage needs teacher = RUN")
+        if self.network.head == "flatten" and any(stage.side for stage in self.stages):
+            raise ValueError("a flattening head has one input size; leave side out of the stages")
         if self.network.head in CLASSICAL and self.stages:
             raise ValueError(f"the classifier {self.network.head} is fitted in one go; leave the stages out")
         if self.network.head not in CLASSICAL and not self.stages:

@@ -226,8 +226,7 @@ def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
         return Guided(student.model, student.spec.backbones, stage.guide, positive, side)
     if stage.kind == "fit":
         # Logits alone: what explains them costs nothing where it is not asked for.
-        model = keras.Model(student.model.input, student.model.output["logits"])
-        return Trainee(model, positive, side)
+        return Trainee(student.logits_model, positive, side)
     teacher = rebuild(find_run(recipe.teacher))
     taught = backbone_named(teacher.spec.backbones[0])
     outputs = {"logits": teacher.model.output["logits"]}

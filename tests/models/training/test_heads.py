@@ -84,3 +84,20 @@ def test_features_are_computed_once_for_every_classifier(manifest, recipe, tmp_p
         changes = (f"network.head='{kind}'", "stages=[]", "copies=0", *SMALL[:2])
         train(recipe, manifest, tmp_path / kind, tmp_path / "work" / kind, changes, quiet=True)
     assert len(counted) == 1
+
+
+def test_a_fused_head_begins_as_the_mean_of_its_runs(manifest, recipe, trained, tmp_path):
+    """One run alone, at a rate too small to move anything: the fused run gives that run's own logits."""
+    changes = (
+        f"start.compact='run:{trained.folder}'",
+        "network.begin='runs'",
+        "id='fused'",
+        "copies=0",
+        *SMALL[:2],
+        "stages.0.epochs=1",
+        "stages.0.rate=1e-12",
+    )
+    run = train(recipe, manifest, tmp_path / "fused", tmp_path / "work", changes, quiet=True)
+    ours, theirs = (open_engine(r, "onnx").explain(IMAGE) for r in (run, trained))
+    np.testing.assert_allclose(ours.logits, theirs.logits, rtol=5e-3, atol=5e-3)  # kernels are kept in half
+    np.testing.assert_allclose(ours.branches[0].weights, theirs.branches[0].weights, rtol=2e-2, atol=1e-6)
