@@ -134,7 +134,7 @@ def test_the_published_hybrid_has_three_dense_layers_over_3072_features():
     [
         ({"compact": "imagenet"}, "no published weights"),
         ({"compact": "magic"}, "unknown"),
-        ({"compact": "file:/nowhere.h5"}, "Only SqueezeNet"),
+        ({"compact": "file:/nowhere.h5"}, r"nowhere\.h5 is not there"),
     ],
 )
 def test_an_impossible_start_is_refused_in_a_sentence(starts, words):

@@ -1,0 +1,335 @@
+"""Every backbone: published size, names, stored file, closed-form channel weights, one step of training, and
+what it can start from."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import urllib.error
+from types import SimpleNamespace
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from models.errors import BadInput
+
+h5py = pytest.importorskip("h5py")
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+
+from keras.src.legacy.saving import legacy_h5_format  # noqa: E402
+from keras.src.utils import file_utils  # noqa: E402
+
+from models.networks.graph import BACKBONES, NetworkSpec, build_network  # noqa: E402
+from models.networks.onnx_export import export_trunk, load_weights  # noqa: E402
+from models.networks.onnx_head import export_head  # noqa: E402
+
+pytestmark = pytest.mark.tf
+
+# Of keras.applications: the counts of its table (keras.io/api/applications) less the classifier's, of
+# MobileNetV3 less its last 1x1 convolution too. ShuffleNetV2: torchvision's 2,278,604 less the classifier's,
+# and two statistics for each of its 8,090 normalised channels. SqueezeNet 1.1: 1,235,496 less the
+# classifier's. Ours: 9 x in x out and a bias, or four numbers of a normalisation, a convolution.
+PARAMETERS = {
+    "densenet121": 8_062_504 - 1_025_000,
+    "resnet50": 25_636_712 - 2_049_000,
+    "resnet101": 44_707_176 - 2_049_000,
+    "vgg16": 14_714_688,
+    "vgg19": 20_024_384,
+    "inceptionv3": 23_851_784 - 2_049_000,
+    "efficientnetb0": 5_330_571 - 1_281_000,
+    "mobilenetv2": 3_538_984 - 1_281_000,
+    "mobilenetv3small": 2_554_968 - 590_848 - 1_025_000,
+    "mobilenetv3large": 5_507_432 - 1_230_080 - 1_281_000,
+    "shufflenetv2": 2_278_604 - 1_025_000 + 2 * 8_090,
+    "squeezenet": 1_235_496 - 513_000,
+    "compact": 190_704,
+    "customcnn": 240_832,
+    "cnn17": 2_500_000,
+}
+
+
+def varied(network):
+    """Every number its own, none so far from its start that all ReLUs close."""
+    rng = np.random.default_rng(1)
+    for variable in network.model.weights:
+        value = np.asarray(variable, np.float32)
+        if value.ndim < 2 and "adapter" not in variable.path:
+            value = value + rng.uniform(0.0, 0.1, value.shape)
+        variable.assign(value * rng.uniform(0.8, 1.2, value.shape))
+    return network
+
+
+@pytest.fixture(scope="module", params=sorted(BACKBONES))
+def network(request, tmp_path_factory):
+    """Small odd sizes show whether padding goes to the right side; the kernels are those of the file."""
+    keras.utils.set_random_seed(4)
+    name = request.param
+    height, width = (75, 77) if name == "inceptionv3" else (51, 34)
+    network = varied(build_network(NetworkSpec((name,), (5,), 2, 1, height, width, 1)))
+    folder = tmp_path_factory.mktemp(name)
+    trunk, head = folder / "trunk.onnx", folder / "head.onnx"
+    trunk.write_bytes(export_trunk(network, name))
+    head.write_bytes(export_head(network.head, ((name, network.branches[0].channels),)))
+    load_weights(network, {name: trunk}, head)
+    x = np.random.default_rng(0).random((3, height, width, 1)).astype(np.float32)
+    outputs = {key: np.asarray(value) for key, value in network.model(x).items()}
+    return SimpleNamespace(name=name, built=network, trunk=trunk, x=x, outputs=outputs)
+
+
+def backbone_parameters(network):
+    adapter = network.built.model.get_layer(f"{network.name}_adapter")
+    return network.built.trunk(network.name).count_params() - adapter.count_params()
+
+
+def test_it_has_the_published_number_of_parameters(network):
+    assert backbone_parameters(network) == PARAMETERS[network.name]
+
+
+def test_its_layers_carry_its_name_and_none_a_number_of_the_session(network):
+    names = [operation.name for operation in network.built.trunk(network.name).operations]
+    assert len(set(names)) == len(names)
+    assert all(name == "image" or name.startswith(f"{network.name}_") for name in names)
+
+
+def test_its_last_blocks_and_hints_are_layers_of_it(network):
+    backbone, model = BACKBONES[network.name], network.built.model
+    assert len(backbone.hints) in (0, 3)
+    for hint in backbone.hints:
+        assert len(model.get_layer(f"{network.name}_{hint}").output.shape) == 4
+    weighted = [layer.name for layer in network.built.trunk(network.name).layers if layer.weights]
+    moving = [n for n in weighted if n.startswith(tuple(f"{network.name}_{b}" for b in backbone.blocks))]
+    for block in backbone.blocks:
+        assert any(name.startswith(f"{network.name}_{block}") for name in weighted)
+    assert 0 < len(moving) < len(weighted)
+    # The last blocks are the end of the network, with nothing between them that stays.
+    assert moving == weighted[-len(moving) :]
+
+
+def names(model):
+    return [layer.name for layer in model.layers]
+
+
+def test_its_file_computes_the_same(network):
+    session = onnxruntime.InferenceSession(network.trunk, providers=["CPUExecutionProvider"])
+    stored = session.run(["activations"], {"image": network.x})[0]
+    kept = network.outputs[f"activations_{network.name}"]
+    place = network.built.branches[0]
+    assert stored.shape == kept.shape == (3, *place.grid, place.channels)
+    assert np.abs(kept).max() > 1e-6 and np.ptp(kept, axis=0).max() > 0  # alive, and it sees the image
+    np.testing.assert_allclose(stored, kept, rtol=1e-4, atol=1e-4 * np.abs(kept).max())
+
+
+def test_its_channel_weights_are_the_taped_gradient(network):
+    features = tf.constant(network.outputs[f"activations_{network.name}"])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        logit = tf.reduce_sum(network.built.head([tf.reduce_mean(features, (1, 2))])[0])
+    taped = tf.reduce_mean(tape.gradient(logit, features), (1, 2)).numpy()
+    closed = network.outputs[f"channel_weights_{network.name}"]
+    np.testing.assert_allclose(closed[:, 1], taped, rtol=1e-4, atol=1e-4 * np.abs(taped).max())
+    np.testing.assert_array_equal(closed[:, 0], -closed[:, 1])
+    assert np.abs(taped).max() > 0
+
+
+def test_one_step_of_training_moves_its_kernels(network):
+    model = network.built.logits_model
+    kernels = [v for v in model.trainable_variables if v.name.endswith("kernel")]
+    before = [np.array(v) for v in kernels]
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
+    loss = model.train_on_batch(network.x, np.array([[1.0], [0.0], [1.0]], np.float32))
+    assert np.isfinite(loss)
+    moved = [not np.array_equal(b, np.asarray(v)) for b, v in zip(before, kernels, strict=True)]
+    assert sum(moved) > 0.9 * len(kernels)
+
+
+@pytest.mark.parametrize("pair", [("mobilenetv2", "shufflenetv2"), ("mobilenetv3large", "mobilenetv3small")])
+def test_two_backbones_make_one_flat_network(pair):
+    """The two MobileNetV3 share every layer's name, those that Keras numbers included."""
+    hybrid = build_network(NetworkSpec(pair, (6,), 3, 2, 32, 32, 3))
+    operations = [operation.name for operation in hybrid.model.operations]
+    assert len(set(operations)) == len(operations)
+    assert not [layer for layer in hybrid.model.layers if isinstance(layer, keras.Model)]
+    out = hybrid.model(np.zeros((1, 32, 32, 3), np.float32))
+    assert [out[f"channel_weights_{name}"].shape[:2] for name in pair] == [(1, 3)] * 2
+    alone = build_network(NetworkSpec(pair[1:], (6,), 3, 2, 32, 32, 3))
+    assert names(hybrid.trunk(pair[1])) == names(alone.trunk(pair[1]))
+
+
+def test_the_17_layers_have_the_published_weights():
+    """679 MB of four-byte numbers at 300x300 pixels, with the head of the recipe: pooling to half the grid,
+    1024 units, one logit."""
+    network = build_network(NetworkSpec(("cnn17",), (), 2, 1, 300, 300, 1))
+    (rows, columns), channels = network.branches[0].grid, network.branches[0].channels
+    flat = (rows // 2) * (columns // 2) * channels
+    total = 2_500_000 + flat * 1024 + 1024 + 1024 + 1
+    assert total == 172_371_361
+    assert total * 4 == pytest.approx(679e6, rel=0.02)
+    kinds = [type(layer).__name__ for layer in network.trunk("cnn17").layers]
+    convolutions = kinds.count("Conv2D") - 1  # less the adapter
+    assert convolutions + kinds.count("MaxPooling2D") + len(("pool", "flatten", "dense", "dense")) == 17
+
+
+def test_too_small_an_image_is_refused():
+    with pytest.raises(BadInput, match="at least 75x75 pixels, not 64x80"):
+        build_network(NetworkSpec(("inceptionv3",), (), 2, 1, 64, 80, 1))
+
+
+def spec(name, size=32):
+    return NetworkSpec((name,), (), 2, 1, size, size, 3)
+
+
+@pytest.fixture
+def keras_file(tmp_path, monkeypatch):
+    """Lets Keras download what this function is given: a model's weights."""
+
+    def serve(model):
+        path = tmp_path / "served.weights.h5"
+        model.save_weights(path)
+        monkeypatch.setattr(file_utils, "get_file", lambda *a, **k: str(path))
+        return path
+
+    return serve
+
+
+def random_numbers(model):
+    rng = np.random.default_rng(7)
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(0.5, 1.0, w.shape).astype(w.dtype) for w in layer.get_weights()])
+    return model
+
+
+def test_an_imagenet_start_without_the_internet_is_refused_in_a_sentence(monkeypatch, tmp_path, capsys):
+    def unreachable(*_):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setattr(file_utils, "urlretrieve", unreachable)
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    with pytest.raises(BadInput, match=r"--set start\.mobilenetv3small=none"):
+        build_network(spec("mobilenetv3small"), {"mobilenetv3small": "imagenet"})
+    assert capsys.readouterr().out == ""  # stdout may be a JSON document
+
+
+def test_an_imagenet_start_gives_every_layer_its_numbers_and_leaves_the_adapter(keras_file):
+    theirs = keras.applications.MobileNetV3Small(
+        (32, 32, 3), include_top=False, weights=None, include_preprocessing=False
+    )
+    keras_file(random_numbers(theirs))
+    network = build_network(spec("mobilenetv3small"), {"mobilenetv3small": "imagenet"})
+    trunk = network.trunk("mobilenetv3small")
+    for layer in theirs.layers:
+        if layer.weights:
+            mine = trunk.get_layer(f"mobilenetv3small_{layer.name}").get_weights()
+            np.testing.assert_array_equal(mine[0], layer.get_weights()[0])
+    x = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(trunk(x), theirs(2 * x - 1), rtol=1e-4)
+
+
+def test_efficientnet_with_imagenet_weights_is_keras_network_on_the_same_picture(keras_file):
+    """Keras standardises inside, by numbers of the file; here the adapter does it."""
+    plain = keras.applications.EfficientNetB0(False, weights=None, input_shape=(32, 32, 3))
+    standard = next(layer for layer in plain.layers if isinstance(layer, keras.layers.Normalization))
+    for layer in plain.layers:  # not to lose the picture among random numbers
+        layer.set_weights(
+            [w * 1.1 for w in layer.get_weights()]
+            if has_statistics_of_its_own(layer)
+            else layer.get_weights()
+        )
+    standard.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(1)])
+    keras_file(plain)
+    theirs = keras.applications.EfficientNetB0(False, weights="imagenet", input_shape=(32, 32, 3))
+    network = build_network(spec("efficientnetb0"), {"efficientnetb0": "imagenet"})
+    x = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    expected = np.asarray(theirs(255 * x))
+    mine = np.asarray(network.trunk("efficientnetb0")(x))
+    np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def has_statistics_of_its_own(layer):
+    return bool(layer.weights) and not isinstance(layer, keras.layers.Normalization)
+
+
+def older_file(path, model, renamed=str):
+    """The form of the published "notop" files, written by Keras' own writer."""
+    with h5py.File(path, "w") as archive:
+        legacy_h5_format.save_weights_to_hdf5_group(archive, model)
+        for name in [n for n in archive if renamed(n) != n]:
+            archive.move(name, renamed(name))
+        archive.attrs["layer_names"] = [renamed(n).encode() for n in map(_text, archive.attrs["layer_names"])]
+    return path
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def small_model():
+    image = keras.Input((32, 32, 3))
+    return keras.Model(image, BACKBONES["customcnn"].build(image, None))
+
+
+@pytest.mark.parametrize("kind", ["newer", "older", "older, other names"])
+def test_a_weight_file_fills_the_layers_it_names(tmp_path, kind):
+    theirs = random_numbers(small_model())
+    path = tmp_path / ("mine.weights.h5" if kind == "newer" else "mine_notop.h5")
+    if kind == "newer":
+        theirs.save_weights(path)
+    else:
+        older_file(path, theirs, (lambda n: n.replace("conv", "layer")) if "other" in kind else str)
+    network = build_network(spec("customcnn"), {"customcnn": f"file:{path}"})
+    for layer in theirs.layers:
+        for mine, expected in zip(
+            network.model.get_layer(f"customcnn_{layer.name}").get_weights() if layer.weights else [],
+            layer.get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(mine, expected)
+
+
+def test_layers_that_keras_numbers_are_found_whatever_their_numbers(tmp_path):
+    """In a file they count from where its session was: conv2d_1 or conv2d_312 is the first."""
+    theirs = keras.applications.InceptionV3(False, weights=None, input_shape=(75, 75, 3))
+    convolutions = [layer for layer in theirs.layers if isinstance(layer, keras.layers.Conv2D)]
+    convolutions.sort(key=lambda layer: int(layer.name.removeprefix("conv2d").strip("_") or 0))
+    for index, layer in enumerate(convolutions):
+        layer.kernel.assign(np.full(layer.kernel.shape, index))
+    theirs.save_weights(tmp_path / "i.weights.h5")
+    network = build_network(spec("inceptionv3", 75), {"inceptionv3": f"file:{tmp_path / 'i.weights.h5'}"})
+    first, last = (network.model.get_layer(f"inceptionv3_conv2d_{n}").kernel for n in ("00", "93"))
+    assert (np.asarray(first) == 0).all() and (np.asarray(last) == 93).all()
+
+
+def test_another_networks_file_is_refused_by_the_first_layer_that_does_not_fit(tmp_path):
+    model = small_model()
+    path = tmp_path / "other.weights.h5"
+    model.save_weights(path)
+    with pytest.raises(BadInput, match="no layer block1_conv2"):
+        build_network(spec("vgg16"), {"vgg16": f"file:{path}"})
+    with pytest.raises(BadInput, match=r"layer block1_conv1 has weights of the shapes"):
+        build_network(spec("cnn17"), {"cnn17": f"file:{wider(tmp_path)}"})
+
+
+def wider(folder):
+    image = keras.Input((16, 16, 3))
+    build = BACKBONES["cnn17"].build
+    model = keras.Model(image, build(keras.layers.Conv2D(4, 1, name="first")(image), None))
+    model.save_weights(folder / "wider.weights.h5")
+    return folder / "wider.weights.h5"
+
+
+def test_a_file_that_holds_no_weights_is_refused(tmp_path):
+    path = tmp_path / "notes.h5"
+    path.write_text("no")
+    with pytest.raises(BadInput, match=r"notes\.h5 cannot be read"):
+        build_network(spec("vgg16"), {"vgg16": f"file:{path}"})
+    with h5py.File(path, "w") as archive:
+        archive["image"] = [1, 2]
+    with pytest.raises(BadInput, match=r"notes\.h5 holds no weights"):
+        build_network(spec("vgg16"), {"vgg16": f"file:{path}"})
+
+
+@pytest.mark.parametrize("name", ["shufflenetv2", "cnn17", "customcnn", "compact", "squeezenet"])
+def test_imagenet_weights_that_nobody_published_are_refused(name):
+    with pytest.raises(BadInput, match="start"):
+        build_network(spec(name), {name: "imagenet"})
