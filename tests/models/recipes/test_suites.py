@@ -230,7 +230,10 @@ def test_the_document_of_one_recipe(trainings, data, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--suite", "nowhere"], "There is no suite 'nowhere'; choose one of busi, cross-modality"),
+        (
+            ["--suite", "nowhere"],
+            "There is no suite 'nowhere'; choose one of busi, busi-frozen, cross-modality",
+        ),
         ([], "Give either a RECIPE or --suite"),
         (["busi-hybrid", "--suite", "busi"], "Give either a RECIPE or --suite"),
         (["busi-hybrid", "--folds", "1"], "is no number of repetitions"),
