@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,10 @@ def add_parser(commands) -> None:
 
 def run_audit(options: argparse.Namespace) -> int:
     """`audit`: measure and print."""
-    from tqdm import tqdm
-
-    from models.data.manifest import class_of, parse_label_map, read_manifest
-    from models.engines import open_engine
+    from models.data.manifest import read_manifest
+    from models.data.prepare import as_trained
     from models.runs import find_run
-    from xai.audit import audit, document, pooled
+    from xai.audit import document, pooled
     from xai.export import to_json
 
     check_method(options.method)
@@ -79,17 +78,9 @@ def run_audit(options: argparse.Namespace) -> int:
             "A cross-validation is audited on the cases each run was not trained on: give --part test."
         )
 
-    def progress(items):
-        return tqdm(items, unit="case", disable=options.json or None, file=sys.stderr)
-
-    def audited(member: Run) -> Audit:
-        label_map = member.card.label_map | parse_label_map(options.map, member.classes)
-        cases = _part(member, manifest, options.part) if options.part else manifest.cases
-        cases = [case for case in cases if case.mask_file is not None][: options.limit]
-        labels = [class_of(case.label, label_map, member.classes, case.row) for case in cases]
-        return audit(member, open_engine(member, options.engine), cases, labels, options.method, progress)
-
-    result = pooled([audited(member) for member in members or [run]])
+    with tempfile.TemporaryDirectory() as folder:
+        cut, _ = as_trained(run.card.prepare, manifest, Path(folder), options.json)
+        result = pooled([_audited(member, cut, options) for member in members or [run]])
     fields = document(result)
     if options.store:
         store(result, fields)
@@ -98,6 +89,26 @@ def run_audit(options: argparse.Namespace) -> int:
     else:
         print(summary(fields))
     return 0
+
+
+def _audited(run: Run, manifest: Manifest, options: argparse.Namespace) -> Audit:
+    """One run on the cases asked for."""
+    from tqdm import tqdm
+
+    from models.data.manifest import class_of, parse_label_map
+    from models.engines import open_engine
+    from xai.audit import audit
+
+    def progress(items):
+        return tqdm(items, unit="case", disable=options.json or None, file=sys.stderr)
+
+    label_map = run.card.label_map | parse_label_map(options.map, run.classes)
+    cases = _part(run, manifest, options.part) if options.part else manifest.cases
+    unused = {label.strip().casefold() for label in run.card.data.leave_out}
+    cases = [case for case in cases if case.label.strip().casefold() not in unused]
+    cases = [case for case in cases if case.mask_file is not None][: options.limit]
+    labels = [class_of(case.label, label_map, run.classes, case.row) for case in cases]
+    return audit(run, open_engine(run, options.engine), cases, labels, options.method, progress)
 
 
 def _fold_runs(name: str) -> list[Run]:

@@ -59,32 +59,18 @@ def add_parser(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from models.data.manifest import read_manifest
     from models.data.merging import merge
+    from models.data.prepare import as_trained
 
     found = find_run(arguments.run)
     manifest = merge([read_manifest(path) for path in arguments.data])
     with tempfile.TemporaryDirectory() as folder:
-        manifest, skipped = _prepared(found, manifest, Path(folder), arguments.json)
+        manifest, skipped = as_trained(found.card.prepare, manifest, Path(folder), arguments.json)
         document = _evaluated(arguments, found, manifest, skipped)
     if arguments.json:
         print_json(document)
     else:
         print(summary(document))
     return DONE
-
-
-def _prepared(
-    run: Run, manifest: Manifest, folder: Path, quiet: bool
-) -> tuple[Manifest, list[dict[str, str]]]:
-    """The manifest cut as for the run's training, and the files that could not be."""
-    if run.card.prepare.get("cut", "none") == "none":
-        return manifest, []
-    from models.data.cleaning import clean
-    from models.data.prepare import prepare
-    from models.recipes.recipe import Prepare
-
-    manifest, left_out = clean(manifest, quiet=quiet)
-    cut = prepare(manifest, Prepare(**run.card.prepare), folder, quiet)
-    return cut, [{"file": entry.file, "why": entry.why} for entry in left_out if entry.what == "image"]
 
 
 def _evaluated(

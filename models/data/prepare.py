@@ -63,6 +63,21 @@ class Piece:
     mask: np.ndarray | None
 
 
+def as_trained(
+    choice: Mapping[str, object], manifest: Manifest, folder: Path, quiet: bool = True
+) -> tuple[Manifest, list[dict[str, str]]]:
+    """The manifest cut as a run's training cut its own (`prepare` of run.json), and the files that could not
+    be: {file, why}."""
+    if choice.get("cut", "none") == "none":
+        return manifest, []
+    from models.data.cleaning import clean
+    from models.recipes.recipe import Prepare
+
+    manifest, left_out = clean(manifest, quiet=quiet)
+    cut = prepare(manifest, Prepare(**choice), folder, quiet)
+    return cut, [{"file": entry.file, "why": entry.why} for entry in left_out if entry.what == "image"]
+
+
 def prepare(manifest: Manifest, choice: Prepare, folder: Path, quiet: bool = True) -> Manifest:
     """The manifest cut as `choice` says, written under `folder` unless an earlier call has done so.
 
