@@ -18,6 +18,7 @@ from models.networks.backbone import Backbone
 from models.networks.squeezenet import SQUEEZENET, read_published_weights
 from models.networks.weight_file import read_weight_file
 
+KERAS_3 = ".weights.h5"
 Numbers = dict[str, list[np.ndarray]]  # a layer's name -> its weights in Keras' order
 
 
@@ -34,21 +35,16 @@ def build_trunk(image, backbone: Backbone, start: str):
             f"{backbone.title} takes images of at least {backbone.smallest}x{backbone.smallest} pixels, not "
             f"{image.shape[1]}x{image.shape[2]}: choose a larger input or another backbone."
         )
-    if start not in ("none", "imagenet") and not start.startswith("file:"):
-        raise BadInput(f"The start {start!r} of {backbone.name} is unknown; use none, imagenet or file:PATH.")
+    # First, since building takes seconds and a start may have to be refused.
+    numbers = _start(backbone, start, image.shape[1:3])
     features = backbone.build(_adapter(image, backbone), None)
     model = keras.Model(image, features)
     _number(model)
     for operation in model.operations:
         if not isinstance(operation, layers.InputLayer):
             operation.name = f"{backbone.name}_{operation.name}"
-    if start == "imagenet":
-        _assign(model, backbone, _imagenet(backbone, image.shape[1:3]), "Keras' ImageNet file")
-    elif start.startswith("file:"):
-        path = Path(start.removeprefix("file:"))
-        # Layers of Keras 3's files stand there by their classes, not in the order of the network.
-        ordered = not path.name.endswith(".weights.h5")
-        _assign(model, backbone, _stored(backbone, path), path.name, ordered)
+    if numbers:
+        _assign(model, backbone, start, numbers)
     return features
 
 
@@ -96,6 +92,20 @@ def _renumbered(names: Iterable[str], kinds: set[str]) -> dict[str, str]:
     return new
 
 
+def _start(backbone: Backbone, start: str, size: tuple[int, int]) -> Numbers:
+    """The numbers that a start gives; none for a random one."""
+    if start == "none":
+        return {}
+    if start == "imagenet":
+        return _imagenet(backbone, size)
+    if not start.startswith("file:"):
+        raise BadInput(f"The start {start!r} of {backbone.name} is unknown; use none, imagenet or file:PATH.")
+    path = Path(start.removeprefix("file:"))
+    if backbone is SQUEEZENET and not path.name.endswith(KERAS_3):
+        return read_published_weights(path)
+    return read_weight_file(path)
+
+
 def _imagenet(backbone: Backbone, size: tuple[int, int]) -> Numbers:
     """Keras' ImageNet weights by layer, read into a graph of their own: Keras fills a graph by position and
     would count the adapter too.
@@ -117,12 +127,6 @@ def _imagenet(backbone: Backbone, size: tuple[int, int]) -> Numbers:
         ) from error
     _number(model)
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
-
-
-def _stored(backbone: Backbone, path: Path) -> Numbers:
-    if backbone is SQUEEZENET and not path.name.endswith(".weights.h5"):
-        return read_published_weights(path)
-    return read_weight_file(path)
 
 
 def _assign(

@@ -161,9 +161,9 @@ def _trained(recipe, trunks, parts, work: Path, quiet: bool):
     standard = Standard.of(stored["train"])
     features = {name: standard(values) for name, values in stored.items()}
     spec = network_spec(recipe)
-    model, head = head_network(
-        spec, tuple(t.branch["channels"] for t in trunks), tuple(t.cells for t in trunks)
-    )
+    channels, cells = tuple(t.branch["channels"] for t in trunks), tuple(t.cells for t in trunks)
+    model, head = head_network(spec, channels, cells)
+    _begin(recipe, head, standard)
 
     def plan(stage: Stage) -> StagePlan:
         trainee = Trainee(model, spec.positive)
