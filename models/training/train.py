@@ -56,7 +56,7 @@ def train(
     for entry in left_out:
         print(f"left out {entry.file}: {entry.why}", file=sys.stderr)
     if not manifest.cases:
-        raise BadInput("None of the manifest's images can be read: see the reasons above and correct the paths.")
+        raise BadInput("No image of the manifest can be read: see the reasons above and correct the paths.")
     # Pictures are compared before they are cut: two tiles of plain tissue look alike and are not one film.
     whole = _without_leakage(recipe, manifest, split or split_for(manifest, recipe.seed), work)
     split = whole
