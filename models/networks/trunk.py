@@ -129,12 +129,12 @@ def _imagenet(backbone: Backbone, size: tuple[int, int]) -> Numbers:
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
 
-def _assign(
-    model: keras.Model, backbone: Backbone, found: Numbers, source: str, ordered: bool = False
-) -> None:
-    """Give the backbone's layers (not the adapter) their numbers: by name, or where `ordered` by position if
-    as many layers have other names, as in the oldest files of Keras. BadInput names the first that does not
-    fit."""
+def _assign(model: keras.Model, backbone: Backbone, start: str, found: Numbers) -> None:
+    """Give the backbone's layers (not the adapter) their numbers: by name, or by position where a file of an
+    older Keras has as many layers of other names. BadInput names the first that does not fit."""
+    source = "Keras' ImageNet file" if start == "imagenet" else Path(start.removeprefix("file:")).name
+    # Layers of Keras 3's files stand there by their classes, not in the order of the network.
+    ordered = not source.endswith(KERAS_3)
     prefix = f"{backbone.name}_"
     # A standardisation inside a backbone stays neutral: the adapter does it, and has been given its numbers.
     wanted = {

@@ -21,9 +21,11 @@ tf = pytest.importorskip("tensorflow")
 from keras.src.legacy.saving import legacy_h5_format  # noqa: E402
 from keras.src.utils import file_utils  # noqa: E402
 
+from models.networks.backbone import Backbone  # noqa: E402
 from models.networks.graph import BACKBONES, NetworkSpec, build_network  # noqa: E402
 from models.networks.onnx_export import export_trunk, load_weights  # noqa: E402
 from models.networks.onnx_head import export_head  # noqa: E402
+from models.networks.trunk import build_trunk  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
@@ -61,7 +63,13 @@ def varied(network):
     return network
 
 
-@pytest.fixture(scope="module", params=sorted(BACKBONES))
+# ResNet101 is ResNet50's builder with more of the same blocks, and the dearest to build.
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "resnet101" else name for name in sorted(BACKBONES)
+]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def network(request, tmp_path_factory):
     """Small odd sizes show whether padding goes to the right side; the kernels are those of the file."""
     keras.utils.set_random_seed(4)
@@ -135,13 +143,16 @@ def test_its_channel_weights_are_the_taped_gradient(network):
 
 
 def test_one_step_of_training_moves_its_kernels(network):
-    model = network.built.logits_model
+    model, labels = network.built.logits_model, np.array([[1.0], [0.0], [1.0]], np.float32)
     kernels = [v for v in model.trainable_variables if v.name.endswith("kernel")]
     before = [np.array(v) for v in kernels]
-    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
-    loss = model.train_on_batch(network.x, np.array([[1.0], [0.0], [1.0]], np.float32))
+    with tf.GradientTape() as tape:
+        logits = model(network.x, training=True)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)(labels, logits)
     assert np.isfinite(loss)
+    keras.optimizers.SGD(0.1).apply(tape.gradient(loss, [v.value for v in kernels]), kernels)
     moved = [not np.array_equal(b, np.asarray(v)) for b, v in zip(before, kernels, strict=True)]
+    assert all(np.isfinite(v).all() for v in kernels)
     assert sum(moved) > 0.9 * len(kernels)
 
 
@@ -152,10 +163,11 @@ def test_two_backbones_make_one_flat_network(pair):
     operations = [operation.name for operation in hybrid.model.operations]
     assert len(set(operations)) == len(operations)
     assert not [layer for layer in hybrid.model.layers if isinstance(layer, keras.Model)]
-    out = hybrid.model(np.zeros((1, 32, 32, 3), np.float32))
-    assert [out[f"channel_weights_{name}"].shape[:2] for name in pair] == [(1, 3)] * 2
-    alone = build_network(NetworkSpec(pair[1:], (6,), 3, 2, 32, 32, 3))
-    assert names(hybrid.trunk(pair[1])) == names(alone.trunk(pair[1]))
+    assert [hybrid.model.output[f"channel_weights_{name}"].shape[:2] for name in pair] == [(None, 3)] * 2
+    if pair[1] == "mobilenetv3small":  # numbered from 00, though the session is far beyond
+        assert {f"{pair[1]}_{kind}_00" for kind in ("activation", "re_lu", "add", "multiply")} <= set(
+            operations
+        )
 
 
 def test_the_17_layers_have_the_published_weights():
@@ -194,13 +206,6 @@ def keras_file(tmp_path, monkeypatch):
     return serve
 
 
-def random_numbers(model):
-    rng = np.random.default_rng(7)
-    for layer in model.layers:
-        layer.set_weights([rng.uniform(0.5, 1.0, w.shape).astype(w.dtype) for w in layer.get_weights()])
-    return model
-
-
 def test_an_imagenet_start_without_the_internet_is_refused_in_a_sentence(monkeypatch, tmp_path, capsys):
     def unreachable(*_):
         raise urllib.error.URLError("no route")
@@ -212,23 +217,8 @@ def test_an_imagenet_start_without_the_internet_is_refused_in_a_sentence(monkeyp
     assert capsys.readouterr().out == ""  # stdout may be a JSON document
 
 
-def test_an_imagenet_start_gives_every_layer_its_numbers_and_leaves_the_adapter(keras_file):
-    theirs = keras.applications.MobileNetV3Small(
-        (32, 32, 3), include_top=False, weights=None, include_preprocessing=False
-    )
-    keras_file(random_numbers(theirs))
-    network = build_network(spec("mobilenetv3small"), {"mobilenetv3small": "imagenet"})
-    trunk = network.trunk("mobilenetv3small")
-    for layer in theirs.layers:
-        if layer.weights:
-            mine = trunk.get_layer(f"mobilenetv3small_{layer.name}").get_weights()
-            np.testing.assert_array_equal(mine[0], layer.get_weights()[0])
-    x = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_allclose(trunk(x), theirs(2 * x - 1), rtol=1e-4)
-
-
-def test_efficientnet_with_imagenet_weights_is_keras_network_on_the_same_picture(keras_file):
-    """Keras standardises inside, by numbers of the file; here the adapter does it."""
+def test_imagenet_weights_give_the_network_of_keras_on_the_same_picture(keras_file):
+    """Of EfficientNet, which Keras standardises inside by numbers of the file; here the adapter does it."""
     plain = keras.applications.EfficientNetB0(False, weights=None, input_shape=(32, 32, 3))
     standard = next(layer for layer in plain.layers if isinstance(layer, keras.layers.Normalization))
     for layer in plain.layers:  # not to lose the picture among random numbers
@@ -249,6 +239,13 @@ def test_efficientnet_with_imagenet_weights_is_keras_network_on_the_same_picture
 
 def has_statistics_of_its_own(layer):
     return bool(layer.weights) and not isinstance(layer, keras.layers.Normalization)
+
+
+def random_numbers(model):
+    rng = np.random.default_rng(7)
+    for layer in model.layers:
+        layer.set_weights([rng.uniform(0.5, 1.0, w.shape).astype(w.dtype) for w in layer.get_weights()])
+    return model
 
 
 def older_file(path, model, renamed=str):
@@ -289,16 +286,22 @@ def test_a_weight_file_fills_the_layers_it_names(tmp_path, kind):
 
 
 def test_layers_that_keras_numbers_are_found_whatever_their_numbers(tmp_path):
-    """In a file they count from where its session was: conv2d_1 or conv2d_312 is the first."""
-    theirs = keras.applications.InceptionV3(False, weights=None, input_shape=(75, 75, 3))
-    convolutions = [layer for layer in theirs.layers if isinstance(layer, keras.layers.Conv2D)]
-    convolutions.sort(key=lambda layer: int(layer.name.removeprefix("conv2d").strip("_") or 0))
-    for index, layer in enumerate(convolutions):
-        layer.kernel.assign(np.full(layer.kernel.shape, index))
-    theirs.save_weights(tmp_path / "i.weights.h5")
-    network = build_network(spec("inceptionv3", 75), {"inceptionv3": f"file:{tmp_path / 'i.weights.h5'}"})
-    first, last = (network.model.get_layer(f"inceptionv3_conv2d_{n}").kernel for n in ("00", "93"))
-    assert (np.asarray(first) == 0).all() and (np.asarray(last) == 93).all()
+    """In a file they count from where its session was: conv2d_9 may be the first and conv2d_10 the second."""
+
+    def build(images, weights):
+        for _ in range(12):
+            images = keras.layers.Conv2D(3, 1)(images)
+        return images
+
+    theirs = keras.Model(image := keras.Input((4, 4, 3)), build(image, None))
+    for index, layer in enumerate(theirs.layers[1:]):
+        layer.kernel.assign(np.full((1, 1, 3, 3), index))
+    theirs.save_weights(tmp_path / "t.weights.h5")
+    backbone = Backbone("tiny", "Tiny", build, "conv2d_11", BACKBONES["compact"].range)
+    image = keras.Input((4, 4, 3), name="image")
+    mine = keras.Model(image, build_trunk(image, backbone, f"file:{tmp_path / 't.weights.h5'}"))
+    for index in range(12):
+        assert (np.asarray(mine.get_layer(f"tiny_conv2d_{index:02d}").kernel) == index).all()
 
 
 def test_another_networks_file_is_refused_by_the_first_layer_that_does_not_fit(tmp_path):
