@@ -12,7 +12,7 @@ from models.errors import BadInput
 from xai.cam import DEFAULT_METHOD, check_method
 
 if TYPE_CHECKING:
-    from models.data.manifest import Case, Manifest
+    from models.data.manifest import Manifest
     from models.runs import Run
     from xai.audit import Audit
 
@@ -96,6 +96,7 @@ def _audited(run: Run, manifest: Manifest, options: argparse.Namespace) -> Audit
     from tqdm import tqdm
 
     from models.data.manifest import class_of, parse_label_map
+    from models.data.splits import parts_of
     from models.engines import open_engine
     from xai.audit import audit
 
@@ -103,7 +104,10 @@ def _audited(run: Run, manifest: Manifest, options: argparse.Namespace) -> Audit
         return tqdm(items, unit="case", disable=options.json or None, file=sys.stderr)
 
     label_map = run.card.label_map | parse_label_map(options.map, run.classes)
-    cases = _part(run, manifest, options.part) if options.part else manifest.cases
+    cases = list(manifest.cases)
+    if options.part:
+        parts = parts_of(run, manifest)
+        cases = [case for case in cases if parts.get(case.case_id) == options.part]
     unused = {label.strip().casefold() for label in run.card.data.leave_out}
     cases = [case for case in cases if case.label.strip().casefold() not in unused]
     cases = [case for case in cases if case.mask_file is not None][: options.limit]
@@ -121,21 +125,6 @@ def _fold_runs(name: str) -> list[Run]:
     if not summary.is_file():
         return []
     return [load_run(Path(name) / run) for run in json.loads(summary.read_text(encoding="utf-8"))["runs"]]
-
-
-def _part(run: Run, manifest: Manifest, part: str) -> list[Case]:
-    """The manifest's cases of that part of the run's own split, as its predictions tell; of a run that holds
-    none of them, of the manifest's split."""
-    from models.data.splits import split_for
-    from models.evaluation.predictions import read_predictions
-
-    path = run.path("predictions.csv")
-    if path is not None:
-        predictions = read_predictions(path, run.classes)
-        own = set(predictions.part(part).case_ids.tolist())
-        if found := [case for case in manifest.cases if case.case_id in own]:
-            return found
-    return list(split_for(manifest).cases(manifest, part))
 
 
 def store(result: Audit, fields: dict[str, Any]) -> Run:

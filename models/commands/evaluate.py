@@ -176,16 +176,16 @@ def summary(document: dict[str, Any]) -> str:
 
 
 def _splits(run: Run, manifest: Manifest, part: str | None) -> dict[str, str]:
-    """Case id -> part: of the stored split on the run's own data or when a part is asked for, else of the
-    manifest's own column."""
-    from models.data.splits import split_for
+    """Case id -> part: of the run's own split on its own data, of the manifest's where a part is asked for,
+    else of the manifest's own column."""
+    from models.data.splits import parts_of, split_for
 
     known = run.card.data.manifest_digest
     origins = (manifest, *manifest.packs, manifest.source, *(pack.source for pack in manifest.packs))
     own_data = known is not None and known in {origin.digest for origin in origins if origin}
     if not (own_data or part):
         return {case.case_id: case.split or "" for case in manifest.cases}
-    parts = split_for(manifest).parts
+    parts = parts_of(run, manifest) if own_data else split_for(manifest).parts
     if own_data and part is None:
         print(
             "This run was trained on some of these cases, which flatters it: see --part test.",

@@ -11,10 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.data.manifest import Case, Manifest
 from models.data.merging import merged_id, pack_names
 from models.errors import BadInput
+
+if TYPE_CHECKING:
+    from models.runs import Run
 
 PARTS = ("train", "validation", "test")
 FRACTIONS = (0.70, 0.15, 0.15)
@@ -143,6 +147,20 @@ def make_folds(manifest: Manifest, folds: int, seed: int = 1) -> list[Split]:
         )
         for fold in range(folds)
     ]
+
+
+def parts_of(run: "Run", manifest: Manifest) -> Mapping[str, str]:
+    """Case id -> part of the split a run was trained on, as its own predictions tell: that of its fold, where
+    it is one of a cross-validation. The manifest's split for a run that holds none of its cases."""
+    from models.evaluation.predictions import read_predictions
+
+    path = run.path("predictions.csv")
+    if path is not None:
+        predictions = read_predictions(path, run.classes)
+        own = dict(zip(predictions.case_ids.tolist(), predictions.splits.tolist(), strict=True))
+        if any(case.case_id in own for case in manifest.cases):
+            return own
+    return split_for(manifest).parts
 
 
 def stored_split(manifest: Manifest, seed: int = 1) -> Split | None:

@@ -71,6 +71,22 @@ def test_an_audit_pools_the_folds(done, manifest, capsys):
     assert main(["audit", str(folder / "cv"), "--data", str(manifest)]) == 2
 
 
+def test_a_fold_is_evaluated_on_its_own_test_cases(done, manifest, capsys):
+    from models.__main__ import main
+
+    folder, summary = done
+    sizes = []
+    for name in summary["runs"]:
+        run = load_run(folder / "cv" / name)
+        command = ["evaluate", str(run.folder), "--data", str(manifest), "--part", "test", "--json"]
+        assert main(command) == 0
+        document = json.loads(capsys.readouterr().out)
+        stored = run.card.metrics["test"]["brier"]
+        assert document["metrics"]["brier"]["value"] == pytest.approx(stored.value, abs=1e-5)
+        sizes.append(document["n"])
+    assert sum(sizes) == 42
+
+
 def test_seeds_share_the_test_cases(manifest, recipe, tmp_path):
     from models.training.folds import train_seeds
 
