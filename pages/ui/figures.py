@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,31 @@ def gauge_figure(probability: float, point: OperatingPoint, positive: str, colou
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[-0.4, 1.4], fixedrange=True)
     _dress(figure, colours, 92, {"l": 4, "r": 4, "t": 20, "b": 36})
+    return figure
+
+
+def class_figure(probabilities: Mapping[str, float], called: str, colours: Palette) -> go.Figure:
+    """The calibrated probability of each of several classes on 0..1, the called one in colour: with more than
+    two classes the most probable is called, so there is no operating point to mark."""
+    names = list(probabilities)
+    figure = go.Figure(
+        go.Bar(
+            x=[probabilities[name] for name in names], y=names, orientation="h", width=0.62,
+            marker_color=[colours.above if name == called else colours.muted for name in names],
+            text=[f"{probabilities[name]:.3f}" for name in names], textposition="outside", cliponaxis=False,
+            textfont={"size": 13, "color": colours.text},
+        )
+    )  # fmt: skip
+    figure.update_xaxes(
+        range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1], ticktext=["0", "0.25", "0.5", "0.75", "1"],
+        showgrid=False, zeroline=False, fixedrange=True, tickfont={"size": 11, "color": colours.muted},
+        ticks="outside", ticklen=3, tickcolor=colours.line,
+        title={"text": "calibrated probability", "font": {"size": 12}, "standoff": 4},
+    )  # fmt: skip
+    figure.update_yaxes(
+        autorange="reversed", fixedrange=True, automargin=True, ticks="", tickfont={"color": colours.text}
+    )
+    _dress(figure, colours, 44 + 22 * len(names), {"l": 4, "r": 4, "t": 2, "b": 36})
     return figure
 
 

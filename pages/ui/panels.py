@@ -35,18 +35,27 @@ def show_verdict(reading: Reading) -> None:
     """What the model says, the probability against the operating point, and how far to trust it."""
     run = reading.run
     says, against = sentences.verdict(reading)
-    probability = reading.probabilities[run.positive]
     words, gauge, trust = st.columns([2.7, 4, 3.3], gap="medium", vertical_alignment="center")
     words.subheader(says, anchor=False)
     words.markdown(f"{against}  \n:small[:gray[{sentences.NOT_A_DIAGNOSIS}]]")
-    gauge.plotly_chart(
-        figures.gauge_figure(probability, run.operating_point, run.positive, palette()),
-        theme=None, key="gauge", config=STILL,
-        alt=f"Calibrated probability of {run.positive}: {probability:.3f}, "
-        f"operating point {reading.threshold:.3f}",
-    )  # fmt: skip
+    with gauge:
+        _probability(reading)
     with trust:
         show_trust(run)
+
+
+def _probability(reading: Reading) -> None:
+    run, named = reading.run, reading.probabilities
+    if len(run.classes) > 2:
+        figure = figures.class_figure(named, reading.label, palette())
+        alt = "Calibrated probability: " + ", ".join(f"{name} {p:.3f}" for name, p in named.items())
+    else:
+        figure = figures.gauge_figure(named[run.positive], run.operating_point, run.positive, palette())
+        alt = (
+            f"Calibrated probability of {run.positive}: {named[run.positive]:.3f}, "
+            f"operating point {reading.threshold:.3f}"
+        )
+    st.plotly_chart(figure, theme=None, key="gauge", config=STILL, alt=alt)
 
 
 def show_trust(run: Run) -> None:

@@ -117,3 +117,11 @@ def test_a_blank_map_is_not_drawn(picture: Picture) -> None:
 def test_jet_is_labelled_as_misleading() -> None:
     assert COLOUR_LABELS["jet"] == "Jet (misleading: not perceptually uniform)"
     assert set(COLOUR_LABELS) == set(COLOUR_MAPS)
+
+
+def test_several_classes_have_a_bar_each_and_no_operating_point() -> None:
+    figure = figures.class_figure({"benign": 0.2, "malignant": 0.7, "normal": 0.1}, "malignant", LIGHT)
+    bars = figure.data[0]
+    assert list(bars.x) == [0.2, 0.7, 0.1]
+    assert list(bars.marker.color) == [LIGHT.muted, LIGHT.above, LIGHT.muted]
+    assert not figure.layout.shapes
