@@ -36,6 +36,7 @@ from models.networks.graph import NetworkSpec
 from models.networks.squeezenet import WEIGHTS_FILE, WEIGHTS_SOURCE
 from models.recipes.recipe import Recipe, recipe_digest
 from models.runs import Run, find_run, write_run
+from models.runs.cases import CASES_FILE, case_table
 from models.runs.digests import bytes_digest
 from models.runs.folder import run_roots
 from models.runs.schema import HEAD_FILE
@@ -89,6 +90,7 @@ def finish(
         final = _calibrated(predictions, card)
         write_predictions(final, Path(folder) / "predictions.csv")
         files["predictions.csv"] = Path(folder) / "predictions.csv"
+        files[CASES_FILE] = case_table(manifest, final.case_ids.tolist()).to_csv()
         if _under_a_root(out):
             _share_trunks(out.parent.parent / "trunks", inside)
             inside = {}
