@@ -61,13 +61,12 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
     return Chosen(caches.study(image), caches.mask(outline) if outline else None, sample)
 
 
-def pick_run(runs: Sequence[Run]) -> Run:
-    """Ask for a run with weights. BadInput where there is none."""
-    by_id = {run.id: run for run in by_use(runs) if run.has_weights}
+def pick_run(runs: Sequence[Run], *, weights: bool = True) -> Run:
+    """Ask for a run: one with weights, or any. BadInput where there is none."""
+    by_id = {run.id: run for run in by_use(runs) if run.has_weights or not weights}
     if not by_id:
-        raise BadInput(
-            "There is no run with weights to ask: train one or import one (python -m models --help)."
-        )
+        what = "run with weights to ask" if weights else "run"
+        raise BadInput(f"There is no {what}: train one or import one (python -m models --help).")
     with guarded():
         state.follow_address(state.RUN, by_id)
     if st.session_state.get(state.RUN) not in by_id:
