@@ -1,6 +1,6 @@
 """Runs of made-up predictions for the pages that need no network: no weights, scores that anyone can follow.
 
-A case of the positive class scores a little higher than the others; five cases in ten are pairs of one patient.
+A case of a class scores a little higher for it than the others; half of the cases are pairs of one patient.
 The first `validation` share of the cases is validation, the rest test.
 """
 
@@ -35,8 +35,9 @@ def write_scored_run(
 ) -> Path:
     """Write root/<run_id>; the positive class is the second one.
 
-    only: the one class that test cases have. labelled: False leaves every label empty. table: with a cases.csv of
-    columns label, laterality, density and lesion_size. files: further files; `card` overrides fields of run.json.
+    only: the one class that test cases have. labelled: False leaves every label empty. table: with a
+    cases.csv of columns label, laterality, density and lesion_size. files: further files. `card` overrides
+    fields of run.json.
     """
     predictions = made_up(classes, cases, seed, validation, only, labelled)
     content = {"predictions.csv": _csv([columns(classes, predictions.logits), *rows(predictions)])}
