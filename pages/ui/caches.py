@@ -14,6 +14,7 @@ import numpy as np
 import streamlit as st
 
 from models.engines import Engine, open_engine
+from models.reports import Report
 from models.runs import Listing, Run, list_runs, run_roots
 from models.study import Study, mask_for, read_mask, read_study
 from pages.ui.pictures import Picture, Style, original_picture, overlay_picture, thumbnail
@@ -90,6 +91,14 @@ def _stamp() -> tuple:
     return tuple(
         sorted((str(file), status.st_size, status.st_mtime_ns) for file in files if (status := file.stat()))
     )
+
+
+@st.cache_resource(max_entries=8, show_spinner="Writing the model card", hash_funcs=_KEYS)
+def model_card(run: Run) -> Report:
+    """The run's model card, of its folder alone; nothing of a visitor is in it."""
+    from models.reports.model_card import model_card as card_of
+
+    return card_of(run)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

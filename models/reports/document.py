@@ -1,0 +1,117 @@
+"""What a report is made of, before anyone decides how it looks: all text is plain, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+NOTICE = (
+    "Research use only. LesionLens is not a medical device: do not use a figure, probability or heatmap of "
+    "this report to decide on the care of a person."
+)
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Paragraphs, split by blank lines; a paragraph whose lines all begin with "- " is a list.
+
+    `kind`: "plain", "warning" (stands out: what a reader must not miss) or "small" (an aside).
+    """
+
+    text: str
+    kind: str = "plain"
+
+    @property
+    def paragraphs(self) -> tuple[str | tuple[str, ...], ...]:
+        """A str a paragraph, a tuple of its items a list."""
+        found: list[str | tuple[str, ...]] = []
+        for block in self.text.replace("\r", "").split("\n\n"):
+            lines = [line.strip() for line in block.splitlines() if line.strip()]
+            if lines and all(line.startswith("- ") for line in lines):
+                found.append(tuple(line[2:].strip() for line in lines))
+            elif lines:
+                found.append(" ".join(lines))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text or numbers, a row a line; None is an empty cell. Without columns there is no head.
+
+    `row_names`: the first cell of each row names it. Raises ValueError for rows of another length.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    row_names: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "rows", tuple(tuple(row) for row in self.rows))
+        lengths = {len(row) for row in self.rows} | ({len(self.columns)} if self.columns else set())
+        if len(lengths) > 1:
+            raise ValueError(f"a table's rows and columns have different lengths: {sorted(lengths)}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture: an SVG document, or PNG bytes. `alt` says in words what it shows, for who cannot see it.
+
+    `width`: the largest share of the page's width, 0..1; two halves in a row stand side by side.
+    Raises ValueError unless exactly one of `svg` and `png` is there.
+    """
+
+    caption: str
+    alt: str
+    svg: str | None = None
+    png: bytes | None = None
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.svg is None) == (self.png is None):
+            raise ValueError("a figure is either an SVG or a PNG")
+        if self.png is not None and not self.png.startswith(PNG_SIGNATURE):
+            raise ValueError("the bytes of a figure are no PNG")
+
+
+Part = Text | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it. Sections of one `chapter` belong together."""
+
+    title: str
+    parts: tuple[Part, ...]
+    chapter: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.parts))
+
+
+@dataclass(frozen=True)
+class Report:
+    """A title, a line under it, and sections. `notice` stands at the head and on every printed page."""
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+    notice: str = NOTICE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sections", tuple(self.sections))
+
+
+def facts(pairs: Iterable[tuple[str, Cell]], caption: str = "") -> Table:
+    """Names and values as a table of two columns without a head; pairs without a value are left out."""
+    return Table((), tuple((name, value) for name, value in pairs if value not in ("", None)), caption)
+
+
+def join_reports(title: str, subtitle: str, reports: Sequence[Report], notice: str = NOTICE) -> Report:
+    """Several reports as the chapters of one."""
+    sections = [replace(section, chapter=report.title) for report in reports for section in report.sections]
+    return Report(title, subtitle, tuple(sections), notice)
