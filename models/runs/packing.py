@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +13,18 @@ from typing import Any
 from models.errors import BadInput
 from models.runs.folder import MAX_CARD_BYTES, Run, load_run, parse_card, run_roots
 from models.runs.schema import CARD_FILE, RunCard
-from models.runs.writer import StagedFolder, write_atomically
+from models.runs.unpacking import (
+    DAMAGED,
+    MAX_ENTRIES,
+    MAX_TOTAL_BYTES,
+    harmful_kind,
+    refuse_endless_list,
+    write_entry,
+)
+from models.runs.writer import StagedFolder, sync, write_atomically
 
-MAX_ENTRIES = 200
-MAX_FILE_BYTES = 256 << 20
-MAX_TOTAL_BYTES = 512 << 20
 # The zip format's earliest date: the bytes of a pack must not depend on when it was made.
 _DATE = (1980, 1, 1, 0, 0, 0)
-_CHUNK = 1 << 20
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, zlib.error, struct.error)
 
 
 @dataclass(frozen=True)
@@ -64,30 +64,35 @@ def pack_run(run: Run, out: str | Path) -> Path:
     return out
 
 
-def import_run(source: str | Path, root: str | Path | None = None) -> Imported:
+def import_run(
+    source: str | Path, root: str | Path | None = None, *, beside: Sequence[Path] | None = None
+) -> Imported:
     """Bring a run in from a zip file of `pack_run` or from a run folder.
 
     root: the folder that gets `<id>/`; by default $LESIONLENS_RUNS, else the shipped runs' folder. Everything
     is checked in a hidden folder before one rename makes it a run: names, sizes, digests, the card, that the
-    weights hold no references to other files. BadInput for whatever does not pass, and for an id that is
-    taken by another run; the very same run is `already_there`.
+    weights hold no references to other files. beside: the other folders where no run may have the id; by
+    default `run_roots()`. BadInput for whatever does not pass, and for an id that is taken by another run;
+    the very same run is `already_there`.
     """
     source = Path(source)
     root = Path(root) if root is not None else run_roots()[0]
     if not source.exists():
         raise BadInput(f"There is nothing at {source}: give the zip file or the folder of a run.")
+    places = (root, *(run_roots() if beside is None else beside))
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return _import_folder(source, root) if source.is_dir() else _import_zip(source, root)
+        return _import_folder(source, places) if source.is_dir() else _import_zip(source, places)
     except OSError as error:
         raise BadInput(
             f"{source.name} cannot be imported into {root} ({error.strerror or error})."
         ) from error
 
 
-def _import_folder(source: Path, root: Path) -> Imported:
-    run = load_run(source)
-    there = _same_run(run.card, run.digest, root)
+def _import_folder(source: Path, places: Sequence[Path]) -> Imported:
+    """Into the first of `places`."""
+    root, run = places[0], load_run(source)
+    there = _same_run(run.card, run.digest, places)
     if there:
         return there
     with StagedFolder(root / run.id) as staged:
@@ -98,21 +103,22 @@ def _import_folder(source: Path, root: Path) -> Imported:
         return _publish(staged, root)
 
 
-def _import_zip(source: Path, root: Path) -> Imported:
+def _import_zip(source: Path, places: Sequence[Path]) -> Imported:
+    refuse_endless_list(source, source.name)
     try:
         with zipfile.ZipFile(source) as archive:
-            return _import_archive(archive, source.name, root)
-    except _DAMAGED as error:
+            return _import_archive(archive, source.name, places)
+    except DAMAGED as error:
         raise BadInput(
             f"{source.name} is not a whole zip file: fetch it again or pack the run again."
         ) from error
 
 
-def _import_archive(archive: zipfile.ZipFile, name: str, root: Path) -> Imported:
-    entries = _entries(archive, name)
+def _import_archive(archive: zipfile.ZipFile, name: str, places: Sequence[Path]) -> Imported:
+    root, entries = places[0], _entries(archive, name)
     content = _read(archive, entries[CARD_FILE], MAX_CARD_BYTES, name)
     card = parse_card(content, f"The run in {name}")
-    there = _same_run(card, hashlib.sha256(content).hexdigest(), root)
+    there = _same_run(card, hashlib.sha256(content).hexdigest(), places)
     if there:
         return there
     trunks = {f"trunks/{branch.trunk}.onnx" for branch in card.branches}
@@ -125,7 +131,8 @@ def _import_archive(archive: zipfile.ZipFile, name: str, root: Path) -> Imported
         staged.write(CARD_FILE, content)
         for member, entry in entries.items():
             if member != CARD_FILE:
-                _extract(archive, entry, staged, member, name)
+                write_entry(archive, entry, staged.folder / member, name)
+                sync(staged.folder / member)
         return _publish(staged, root)
 
 
@@ -138,9 +145,9 @@ def _publish(staged: StagedFolder, root: Path) -> Imported:
     return Imported(load_run(root / run.id), already_there=False)
 
 
-def _same_run(card: RunCard, digest: str, root: Path) -> Imported | None:
+def _same_run(card: RunCard, digest: str, places: Sequence[Path]) -> Imported | None:
     """The same run where it is there already, None where its id is free; BadInput where another has it."""
-    for place in dict.fromkeys((root, *run_roots())):
+    for place in dict.fromkeys(places):
         if os.path.lexists(place / card.id):
             run = load_run(place / card.id)
             if run.digest == digest:
@@ -161,8 +168,7 @@ def _entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     folders = {info.filename.split("/")[0] for info in infos if "/" in info.filename}
     prefix = f"{folders.pop()}/" if len(folders) == 1 and CARD_FILE not in archive.namelist() else ""
     for info in infos:
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG) or info.flag_bits & 0x1 or info.file_size > MAX_FILE_BYTES:
+        if harmful_kind(info):
             raise BadInput(
                 f"{name} holds a link, an encrypted or an oversized file ({info.filename[:80]!r}): "
                 "pack the run again."
@@ -181,23 +187,6 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int, name: st
         raise BadInput(f"The {CARD_FILE} in {name} is larger than {limit >> 20} MiB: it is not a run.")
     with archive.open(entry) as stream:
         return stream.read(limit)
-
-
-def _extract(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, staged: StagedFolder, member: str, name: str
-) -> None:
-    """One file, never more bytes than its entry declares: a stream may promise little and hold a lot."""
-    path = staged.folder / member
-    path.parent.mkdir(parents=True, exist_ok=True)
-    left = entry.file_size
-    with archive.open(entry) as stream, open(path, "xb") as target:
-        while chunk := stream.read(_CHUNK):
-            left -= len(chunk)
-            if left < 0:
-                raise BadInput(f"{name} holds more data than it declares ({member}): it is not a run.")
-            target.write(chunk)
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def _refuse_outside_references(path: Path) -> None:

@@ -82,12 +82,12 @@ def write_atomically(path: str | Path, fill: Callable[[Path], None]) -> None:
     temporary = _hidden_sibling(path)
     try:
         fill(temporary)
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 class StagedFolder:
@@ -113,13 +113,13 @@ class StagedFolder:
             shutil.copyfile(content, path)
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
-        _sync(path)
+        sync(path)
         return file_digest(path) if isinstance(content, Path) else bytes_digest(path.read_bytes())
 
     def publish(self) -> None:
         """Give the folder its name. What had the name is moved aside, and back if the rename fails."""
         for directory, _, _ in os.walk(self.folder):
-            _sync(Path(directory))
+            sync(Path(directory))
         aside = self.folder.with_suffix(".old")
         replaced = self.target.exists()
         if replaced:
@@ -131,7 +131,7 @@ class StagedFolder:
                 os.rename(aside, self.target)
             raise
         shutil.rmtree(aside, ignore_errors=True)
-        _sync(self.target.parent)
+        sync(self.target.parent)
 
 
 def _hidden_sibling(path: Path) -> Path:
@@ -139,7 +139,8 @@ def _hidden_sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Returns when the file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
