@@ -24,6 +24,7 @@ from xai.measures import Localisation, localise
 
 if TYPE_CHECKING:
     from models.engines import Engine, Explained
+    from models.engines.shared import SharedPass
     from models.inputs import Placement
     from models.runs import Run
     from models.study import Study
@@ -100,6 +101,18 @@ def read_with(study: Study, run: Run, engine: Engine) -> Reading:
     done = time.perf_counter()
     label = verdict(run, explained.probabilities[0])
     return Reading(study, run, prepared.placement, explained, label, ready - began, done - ready)
+
+
+def read_shared(shared: SharedPass, run: Run) -> Reading:
+    """What one of several runs says of the study that `shared` holds; the seconds are of what this run alone
+    had to compute."""
+    began = time.perf_counter()
+    placement = shared.prepared(run).placement
+    ready = time.perf_counter()
+    explained = shared.explain(run)
+    done = time.perf_counter()
+    label = verdict(run, explained.probabilities[0])
+    return Reading(shared.study, run, placement, explained, label, ready - began, done - ready)
 
 
 def explain_reading(

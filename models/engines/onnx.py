@@ -49,6 +49,8 @@ class ActivationMemo:
         self._entries: OrderedDict[tuple[str, bytes], np.ndarray] = OrderedDict()
         self._max_entries = max_entries
         self._lock = threading.Lock()
+        self.computed = 0
+        """How many times activations had to be computed."""
 
     def get(self, trunk: str, tensor: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The activations of `tensor` by the trunk of that digest, computed if they are not here."""
@@ -58,6 +60,7 @@ class ActivationMemo:
                 return self._entries[key]
         activations = compute()
         with self._lock:
+            self.computed += 1
             self._entries[key] = activations
             while len(self._entries) > self._max_entries:
                 self._entries.popitem(last=False)
