@@ -1,25 +1,35 @@
 """The only place of st.cache_*: what is kept between reruns, by what key, and for how long.
 
-Decoded images and what a run said about them belong to one person's session and go with it; runs and engines
-hold nothing of a patient and are shared by everyone. Keys are digests of content, never the objects.
+Decoded images and what a run said about them belong to one person's session and go with it, and so do the
+runs a person imported and whatever is computed from them (`_of_a_run`). The other runs and their engines hold
+nothing of a patient and are shared by everyone. Keys are digests of content, never the objects.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from models.engines import Engine, open_engine
+from models.data.at_hand import DATA_VARIABLE, case_image
+from models.engines import ENGINE_VARIABLE, Engine, default_kind, open_engine
+from models.engines.shared import SharedPass, open_for_one
+from models.errors import BadInput
 from models.reports import Report
 from models.runs import Listing, Run, list_runs, run_roots
 from models.study import Study, mask_for, read_mask, read_study
+from pages.ui.importing.session_runs import SessionRuns
 from pages.ui.pictures import Picture, Style, original_picture, overlay_picture, thumbnail
+from pages.ui.pictures import card_picture as small_picture
 from pages.ui.samples import FOLDER, Sample, read_samples
-from xai.explain import CaseExplanation, Reading, explain_reading, read_with
+from xai.explain import CaseExplanation, Reading, explain_reading, read_shared, read_with
 from xai.heatmap import Heatmap
 
 
@@ -65,12 +75,58 @@ def _map_of(heatmap: Heatmap) -> tuple:
     )
 
 
+_IMPORTED = "imported_runs"
 _KEYS = {File: _digest, Study: _digest, Run: _digest, Mask: _digest, Reading: _question, Heatmap: _map_of}
 
 
 def runs() -> Listing:
-    """The runs at hand; read and verified again when a file of a run folder has changed."""
-    return _runs(_stamp())
+    """The runs at hand, this visitor's imported ones among them, by id.
+
+    Run folders are read and verified again when a file of one has changed. An imported run goes before a
+    later one of the same id.
+    """
+    shared, own = _runs(_stamp()), imported_runs()
+    if not own:
+        return shared
+    by_id = {run.id: run for run in (*shared.runs, *own)}
+    return Listing(tuple(by_id[key] for key in sorted(by_id)), shared.skipped)
+
+
+def imported_runs() -> tuple[Run, ...]:
+    """The runs this visitor imported, in the order in which they came; nobody else sees them."""
+    return session_runs().runs if _IMPORTED in st.session_state else ()
+
+
+def is_imported(run: Run) -> bool:
+    """Whether this visitor imported the run: pages mark it (`session_runs.MARK`)."""
+    return run in imported_runs()
+
+
+@st.cache_resource(max_entries=1, scope="session", show_spinner=False, on_release=SessionRuns.close)
+def session_runs() -> SessionRuns:
+    """Where this visitor's imported runs are.
+
+    The folder is deleted when the connection ends. Packed copies stay in the session's own memory, which
+    outlives a connection that breaks for a moment.
+    """
+    return SessionRuns(st.session_state.setdefault(_IMPORTED, {}))
+
+
+def _of_a_run(max_entries: int, show_spinner: bool | str = False) -> Callable:
+    """Keep what a function of a run (given first) returns: for everyone, or with the run's own session."""
+
+    def decorate(function: Callable) -> Callable:
+        options = {"max_entries": max_entries, "show_spinner": show_spinner, "hash_funcs": _KEYS}
+        shared = st.cache_resource(**options)(function)
+        own = st.cache_resource(scope="session", **options)(function)
+
+        @wraps(function)
+        def kept(run: Run, *rest: Any) -> Any:
+            return (own if is_imported(run) else shared)(run, *rest)
+
+        return kept
+
+    return decorate
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -93,9 +149,9 @@ def _stamp() -> tuple:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner="Writing the model card", hash_funcs=_KEYS)
+@_of_a_run(max_entries=8, show_spinner="Writing the model card")
 def model_card(run: Run) -> Report:
-    """The run's model card, of its folder alone; nothing of a visitor is in it."""
+    """The run's model card, of its folder alone."""
     from models.reports.model_card import model_card as card_of
 
     return card_of(run)
@@ -149,7 +205,25 @@ def reading(study: Study, run: Run, kind: str | None = None) -> Reading:
     return read_with(study, run, engine(run, kind))
 
 
-@st.cache_resource(max_entries=16, scope="session", show_spinner=False, hash_funcs=_KEYS)
+@st.cache_resource(max_entries=2, scope="session", show_spinner=False, hash_funcs=_KEYS)
+def shared_pass(study: Study) -> SharedPass:
+    """What the runs that look at one study have in common."""
+    return SharedPass(study, _engine_for_one)
+
+
+@st.cache_resource(max_entries=32, scope="session", show_spinner="Asking the runs", hash_funcs=_KEYS)
+def shared_reading(study: Study, run: Run) -> Reading:
+    """What one of many runs says of a study. A trunk that another of them has computed is not computed
+    again, and no engine is kept for it: a study through twenty runs must not fill the memory."""
+    return read_shared(shared_pass(study), run)
+
+
+def _engine_for_one(run: Run) -> Engine:
+    kind = os.environ.get(ENGINE_VARIABLE) or default_kind()
+    return engine(run) if kind == "tensorflow" else open_for_one(run)
+
+
+@st.cache_resource(max_entries=32, scope="session", show_spinner=False, hash_funcs=_KEYS)
 def explanation(reading: Reading, label: str, mask: Mask | None) -> CaseExplanation:
     """One class of a reading, with its measures where there is a mask of the image's size (else BadInput)."""
     pixels = None if mask is None else mask_for(reading.study, mask.pixels)
@@ -162,7 +236,49 @@ def original(study: Study) -> Picture:
     return original_picture(study)
 
 
+@st.cache_resource(max_entries=64, scope="session", show_spinner=False, hash_funcs=_KEYS)
+def card_picture(study: Study, heatmap: Heatmap, style: Style, mask: np.ndarray | None) -> Picture:
+    """A heatmap on its image, small, for one of many cards."""
+    return small_picture(study, heatmap, style, mask)
+
+
 @st.cache_resource(max_entries=32, scope="session", show_spinner=False, hash_funcs=_KEYS)
 def overlay(study: Study, heatmap: Heatmap, style: Style) -> Picture:
     """A heatmap on its image as shown."""
     return overlay_picture(study, heatmap, style)
+
+
+@st.cache_resource(max_entries=4, scope="session", show_spinner="Fetching the case", hash_funcs=_KEYS)
+def case_files(run: Run, row: int) -> tuple[File, File | None]:
+    """The image of a case of the run's data and, where a lesion is drawn on it, its mask.
+
+    BadInput where this computer has no image of it.
+    """
+    found = case_image(run, row)
+    if found is None:
+        raise BadInput(
+            f"The image of case {row} of {run.id} is not on this computer: put the folder of its data "
+            f"({run.card.data.name}, with its manifest.csv) into the folder that {DATA_VARIABLE} names."
+        )
+    image = File(found.content, found.name, found.modality, found.synthetic)
+    return image, File(found.mask, f"mask of {found.name}") if found.mask and _drawn(found.mask) else None
+
+
+@st.cache_resource(max_entries=64, scope="session", show_spinner=False, hash_funcs=_KEYS)
+def case_thumbnail(run: Run, row: int) -> Picture | None:
+    """A small picture of a case of the run's data; None where there is none or it cannot be read."""
+    try:
+        found = case_image(run, row)
+        if found is None:
+            return None
+        return thumbnail(read_study(found.content, found.name, modality=found.modality))
+    except BadInput:
+        return None
+
+
+def _drawn(mask: bytes) -> bool:
+    """Whether a mask marks anything: data sets keep an all black one for an image without a lesion."""
+    try:
+        return bool(read_mask(mask).any())
+    except BadInput:
+        return False

@@ -1,0 +1,1 @@
+"""Results of other programs, brought in by a visitor for the length of a visit."""
