@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from models.errors import BadInput
+from models.evaluation.intervals import wilson
 
 # The least slope, per standard deviation of the logits: a fit that wants less, or a negative one, has found
 # that the scores say nothing; the order is kept and every probability lands near the share of positives.
@@ -131,6 +132,15 @@ class Reliability:
             return float("nan")
         gaps = np.nan_to_num(np.abs(self.predicted - self.observed))
         return float((gaps * self.counts).sum() / self.counts.sum())
+
+    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Wilson's 95 % interval of each bin's observed share, of independent cases: low [b], high [b]."""
+        ends = [
+            wilson(share, n) if n else (np.nan, np.nan)
+            for share, n in zip(self.observed, self.counts, strict=True)
+        ]
+        low, high = np.array(ends).T
+        return low, high
 
 
 def reliability(probabilities: np.ndarray, outcomes: np.ndarray, bins: int = 10) -> Reliability:

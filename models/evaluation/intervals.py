@@ -37,9 +37,12 @@ def resampled_weights(
 
 
 def group_index(groups: Sequence[str] | None, n: int) -> np.ndarray:
-    """Groups [n] as indices 0..G-1; a case of no group (None, or an empty name) is its own."""
+    """Groups [n] as indices 0..G-1; a case of no group (None, or an empty name) is its own. Integers are
+    taken for such indices."""
     if groups is None:
         return np.arange(n)
+    if isinstance(groups, np.ndarray) and groups.dtype.kind in "iu":
+        return groups
     named = [f"group {group}" if str(group) else f"case {i}" for i, group in enumerate(groups)]
     return np.unique(named, return_inverse=True)[1].reshape(-1) if named else np.arange(0)
 
@@ -79,16 +82,24 @@ def effective_n(hits: np.ndarray, groups: np.ndarray) -> float:
 
 
 def perfect_auc_low(positives: int, negatives: int) -> float:
-    """The low end for an AUC of 1, where resampling gives 1 throughout: Newcombe 2006 (Statistics in Medicine
-    25:559), method 5, the area whose standard error reaches up to 1."""
+    """The low end for an AUC of 1, where resampling gives 1 throughout (`newcombe_auc`)."""
+    return newcombe_auc(1.0, positives, negatives)[0]
+
+
+def newcombe_auc(value: float, positives: int, negatives: int) -> tuple[float, float]:
+    """The interval of an AUC that needs no more than the numbers of cases: Newcombe 2006 (Statistics in
+    Medicine 25:559), method 5, the areas whose standard error (Hanley and McNeil's) reaches the value."""
     mean = (positives + negatives) / 2
 
     def reaches(area: float) -> bool:
         spread = 1 + (mean - 1) * ((1 - area) / (2 - area) + area / (1 + area))
-        return 1 - area <= Z95 * np.sqrt(area * (1 - area) / (positives * negatives) * spread)
+        return abs(value - area) <= Z95 * np.sqrt(area * (1 - area) / (positives * negatives) * spread)
 
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
-    return high
+    def end(outside: float) -> float:
+        inside = value
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if reaches(middle) else (inside, middle)
+        return inside
+
+    return end(0.0), end(1.0)

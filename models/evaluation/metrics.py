@@ -44,6 +44,8 @@ METRICS = (
     "brier",
     "ece",
 )
+# Those that follow from the confusion matrix alone.
+VERDICT_METRICS = METRICS[1:10]
 Metric = dict[str, float | int | str | None]
 
 
@@ -78,13 +80,35 @@ def evaluate(
     blocks = [counted(weights) for weights in resampled_weights(cases.labels, groups, resamples, seed)]
     result = {}
     for name in METRICS:
-        value = float(values[name][0])
-        if np.isnan(value):
-            result[name] = _undefined(name, cases)
-            continue
-        low, high = _interval(name, value, cases, np.concatenate([block[name] for block in blocks]))
-        result[name] = {"value": value, "low": low, "high": high, "n": int(cases.over(name).sum())}
+        resampled = np.concatenate([block[name] for block in blocks])
+        result[name] = _metric(name, float(values[name][0]), cases, resampled)
     return result
+
+
+def verdict_metrics(
+    labels: np.ndarray,
+    called: np.ndarray,
+    resampled: np.ndarray,
+    *,
+    classes: Sequence[str],
+    positive: int = 1,
+    groups: np.ndarray | None = None,
+    names: Sequence[str] = VERDICT_METRICS,
+) -> dict[str, Metric]:
+    """{metric: {"value", "low", "high", "n"}} of verdicts, for these names of VERDICT_METRICS.
+
+    labels, called int [n]; resampled [b, C, C] confusion matrices of resamples (rows true); groups int [n].
+    Values, intervals and undefined metrics as in `evaluate`.
+    """
+    cases = _Cases(
+        np.asarray(labels), np.asarray(called), group_index(groups, len(labels)), tuple(classes), positive
+    )
+    if not len(cases.labels):
+        return {name: _undefined(name, cases) for name in names}
+    at = positive if cases.binary else None
+    counts = np.array(confusion(labels, called, classes)["counts"], dtype=np.float64)
+    values, spread = matrix_metrics(counts[None], at), matrix_metrics(np.asarray(resampled, dtype=float), at)
+    return {name: _metric(name, float(values[name][0]), cases, spread[name]) for name in names}
 
 
 def predicted_classes(probabilities: np.ndarray, threshold: float = 0.5, positive: int = 1) -> np.ndarray:
@@ -148,9 +172,20 @@ class _Cases:
         return len(np.unique(self.groups[chosen]))
 
 
+def _metric(name: str, value: float, cases: _Cases, resampled: np.ndarray) -> Metric:
+    if np.isnan(value):
+        return _undefined(name, cases)
+    low, high = _interval(name, value, cases, resampled)
+    return {"value": value, "low": low, "high": high, "n": int(cases.over(name).sum())}
+
+
+def undefined(why: str, n: int) -> Metric:
+    """A metric that cannot be had, with the sentence that says why."""
+    return {"value": None, "low": None, "high": None, "n": n, "why": why}
+
+
 def _undefined(name: str, cases: _Cases) -> Metric:
-    why = _why(name, cases)
-    return {"value": None, "low": None, "high": None, "n": int(cases.over(name).sum()), "why": why}
+    return undefined(_why(name, cases), int(cases.over(name).sum()))
 
 
 def _why(name: str, cases: _Cases) -> str:

@@ -62,6 +62,62 @@ def sensitivity_at_least(
     return OperatingPoint(name, float(thresholds[chosen]), f"most specific with sensitivity >= {least:g}", on)
 
 
+def best_f1(labels: np.ndarray, probabilities: np.ndarray, on: str = "validation") -> OperatingPoint:
+    """The threshold of the highest F1 = 2 TP / (2 TP + FP + FN); of equally good ones the lowest.
+
+    Arguments and errors as `youden`. F1 hangs on the share of positives among the cases: it moves with it.
+    """
+    thresholds, sensitivity, specificity = _curve(labels, probabilities)
+    positives, negatives = _sizes(labels)
+    tp, fp = sensitivity * positives, (1 - specificity) * negatives
+    f1 = 2 * tp / (tp + fp + positives)
+    best = int(np.argmax(np.round(f1, 12)))
+    return OperatingPoint("best_f1", float(thresholds[best]), "highest F1", on)
+
+
+def least_cost(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    miss: float,
+    recall: float,
+    prevalence: float | None = None,
+    on: str = "validation",
+) -> OperatingPoint:
+    """The threshold of the lowest expected cost a case, where a missed positive costs `miss` and a needless
+    recall costs `recall` (any one unit), at `prevalence` (0..1; that of the cases unless given).
+
+    Of equally cheap thresholds the lowest, for it misses fewest. It may call everybody positive, or nobody:
+    then the threshold lies above every score. Metz 1978 (Seminars in Nuclear Medicine 8:283). Errors as
+    `youden`, and for costs that are negative or both zero.
+    """
+    if not (np.isfinite(miss) and np.isfinite(recall) and min(miss, recall) >= 0 and max(miss, recall) > 0):
+        raise BadInput(
+            "A cost has to be a number from 0 up, and not both 0: give what a miss and a recall cost."
+        )
+    if prevalence is not None and not 0 < prevalence < 1:
+        raise BadInput(
+            f"A prevalence of {prevalence} cannot be: give a share between 0 and 1, such as 0.006."
+        )
+    thresholds, sensitivity, specificity = _curve(labels, probabilities)
+    positives, negatives = _sizes(labels)
+    share = positives / (positives + negatives) if prevalence is None else prevalence
+    nobody = np.nextafter(np.asarray(probabilities, dtype=np.float64).max(), 2.0)
+    thresholds = np.append(thresholds, min(1.0, nobody))
+    sensitivity, specificity = np.append(sensitivity, 0.0), np.append(specificity, 1.0)
+    if nobody > 1:  # a score of 1 cannot be left below a threshold
+        thresholds, sensitivity, specificity = thresholds[:-1], sensitivity[:-1], specificity[:-1]
+    cost = miss * share * (1 - sensitivity) + recall * (1 - share) * (1 - specificity)
+    best = int(np.argmin(np.round(cost / max(miss, recall), 12)))
+    where = "" if prevalence is None else f" at a prevalence of {prevalence:g}"
+    rule = f"lowest cost with {miss:g} a miss and {recall:g} a needless recall{where}"
+    return OperatingPoint("least_cost", float(thresholds[best]), rule, on)
+
+
+def _sizes(labels: np.ndarray) -> tuple[int, int]:
+    y = np.asarray(labels).reshape(-1).astype(bool)
+    return int(y.sum()), int((~y).sum())
+
+
 def _curve(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All thresholds that differ in effect, rising from 0 (all positive), with their sensitivity and
     specificity."""

@@ -7,7 +7,7 @@ Columns: case_id, patient_id, group, split, label, then `p_<class>` a class, the
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,10 @@ class Predictions:
         fields = (self.case_ids, self.patient_ids, self.groups, self.splits, self.labels, self.probabilities)
         logits = None if self.logits is None else self.logits[which]
         return Predictions(self.classes, *(field[which] for field in fields), logits)
+
+    def relabelled(self, labels: np.ndarray) -> "Predictions":
+        """The same cases with other labels, int [n]."""
+        return replace(self, labels=labels)
 
     def part(self, split: str) -> "Predictions":
         """The cases of one split ("train", "validation", "test")."""
