@@ -19,9 +19,7 @@ class Palette:
     above: str  # evidence for a class, or beyond the operating point
     below: str  # evidence against it
     on_mark: str  # text on `above` or `below`
-    series: tuple[
-        str, ...
-    ]  # classes or runs, told apart by people of every colour vision (after Okabe and Ito)
+    series: tuple[str, ...]  # classes or runs, for every colour vision (after Okabe and Ito)
 
 
 LIGHT = Palette(

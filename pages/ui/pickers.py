@@ -35,12 +35,18 @@ class Chosen:
 
 
 def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
-    """Ask for an upload or a sample, and for a mask. None while nothing is chosen; BadInput for bad files."""
+    """Ask for an upload or a sample, and for a mask; or take the case of a run's data that a link opened.
+
+    None while nothing is chosen; BadInput for bad files.
+    """
     by_id = {sample.id: sample for sample in samples}
+    known = {run.id: run for run in runs}
     with guarded():
         state.follow_address(state.SAMPLE, by_id)
+    with guarded():
+        state.follow_case(known)
     upload = st.file_uploader(
-        "Image (PNG, JPEG, BMP, TIFF)", key=state.upload_key("image"), on_change=_forget_sample,
+        "Image (PNG, JPEG, BMP, TIFF)", key=state.upload_key("image"), on_change=_take_upload,
         help="Told by its content, whatever its name. It stays in memory and is never written to disk.",
     )  # fmt: skip
     st.selectbox(
@@ -48,13 +54,14 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
         key=state.SAMPLE, persist_state="session", placeholder="Choose a sample", filter_mode=None,
         on_change=_take_sample, args=(by_id, tuple(runs)),
     )  # fmt: skip
+    case = _opened(known)
     mask = st.file_uploader(
         "Lesion mask (optional)", key=state.upload_key("mask"),
         help="An image of the same size, black outside the lesion. The heatmap is measured against it.",
     )  # fmt: skip
     sample = None if upload else by_id.get(st.session_state.get(state.SAMPLE) or "")
     state.write_address(state.SAMPLE, sample.id if sample else None)
-    image, shipped = _files(upload, sample)
+    image, shipped = _files(upload, sample, case, known)
     if image is None:
         return None
     outline = caches.File(mask.getvalue(), mask.name) if mask else shipped
@@ -104,24 +111,46 @@ def run_name(run: Run) -> str:
     return f"{CODES[run.modality]} {run.id}{mark}"
 
 
-def _files(upload, sample: Sample | None) -> tuple[caches.File | None, caches.File | None]:
+def _opened(runs: dict[str, Run]) -> state.DataCase | None:
+    """The open case of a run's data, with the button that closes it."""
+    case = state.opened_case()
+    if case is not None and case.of not in runs:
+        state.close_case()  # the run has gone since
+        case = None
+    state.write_case(case)
+    if case is not None:
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.caption(f"or case {case.row} of the data of {case.of}", width="content")
+            st.button(
+                "Close", key="close_case", type="tertiary", icon=":material/close:", on_click=state.close_case
+            )
+    return case
+
+
+def _files(
+    upload, sample: Sample | None, case: state.DataCase | None, runs: dict[str, Run]
+) -> tuple[caches.File | None, caches.File | None]:
     if upload:
         return caches.File(upload.getvalue(), upload.name), None
-    return caches.sample_files(sample) if sample else (None, None)
+    if sample:
+        return caches.sample_files(sample)
+    return caches.case_files(runs[case.of], case.row) if case else (None, None)
 
 
 def _sample_name(sample: Sample) -> str:
     return f"{sample.modality.capitalize()}: {sample.title}"
 
 
-def _forget_sample() -> None:
-    """An upload takes the place of a sample."""
+def _take_upload() -> None:
+    """An upload takes the place of a sample and of a case."""
     st.session_state[state.SAMPLE] = None
+    state.close_case()
 
 
 def _take_sample(samples: dict[str, Sample], runs: tuple[Run, ...]) -> None:
-    """A sample takes the place of an upload and opens with the run that fits it."""
+    """A sample takes the place of an upload or a case and opens with the run that fits it."""
     state.clear_uploads()
+    state.close_case()
     sample = samples.get(st.session_state[state.SAMPLE] or "")
     run = fitting_run(sample, runs) if sample else None
     if run:

@@ -1,11 +1,13 @@
 """What a page remembers of a person between two clicks: the keys of session state, named once.
 
-The run and the sample also stand in the address, so that a link opens the same case.
+The run and the sample also stand in the address, so that a link opens the same case. So does a case of a
+run's data, by its row in the run's predictions (0 is the first): the name of a case or patient never does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -13,8 +15,20 @@ from models.errors import BadInput
 
 RUN = "run"
 SAMPLE = "sample"
+CASE = "case"
+OF = "of"
 _HEATMAP_SHOWN = "heatmap_shown"
 _UPLOADS = "uploads_cleared"
+_OPENED = "opened_case"
+_FOLLOWED = "case_followed"
+
+
+@dataclass(frozen=True)
+class DataCase:
+    """A case of the data a run was made of: the run's id, and the row of its predictions.csv."""
+
+    of: str
+    row: int
 
 
 def follow_address(key: str, known: Collection[str]) -> None:
@@ -59,3 +73,45 @@ def upload_key(name: str) -> str:
 def clear_uploads() -> None:
     """Forget the uploaded image and mask."""
     st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1
+
+
+def follow_case(known: Collection[str]) -> None:
+    """Open the case that the address names, once for every address: `case`, of the run `of` (or else `run`).
+
+    It takes the place of uploads and samples. BadInput for a case that cannot be one.
+    """
+    row, of = st.query_params.get(CASE), st.query_params.get(OF) or st.query_params.get(RUN)
+    if row is None or (of, row) == st.session_state.get(_FOLLOWED):
+        return
+    st.session_state[_FOLLOWED] = (of, row)
+    if of not in known or not (row.isascii() and row.isdecimal() and len(row) < 10):
+        close_case()
+        raise BadInput(
+            f"There is no case {row[:20]!r} of a run {(of or '')[:80]!r}: choose a run on the Evaluate page "
+            "and open one of its cases there."
+        )
+    clear_uploads()
+    st.session_state[SAMPLE] = None
+    st.session_state[_OPENED] = DataCase(of, int(row))
+
+
+def opened_case() -> DataCase | None:
+    """The case that is open, if one is."""
+    return st.session_state.get(_OPENED)
+
+
+def write_case(case: DataCase | None) -> None:
+    """Put the open case into the address, with the run it is a case of: the run asked may be another."""
+    wanted = {} if case is None else {CASE: str(case.row), OF: case.of}
+    st.session_state[_FOLLOWED] = (case.of, str(case.row)) if case else None
+    for key in (CASE, OF):
+        if key not in wanted:
+            st.query_params.pop(key, None)
+        elif st.query_params.get(key) != wanted[key]:
+            st.query_params[key] = wanted[key]
+
+
+def close_case() -> None:
+    """Forget the open case."""
+    st.session_state[_OPENED] = None
+    write_case(None)
