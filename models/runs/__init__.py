@@ -2,12 +2,13 @@
 
 from models.runs.folder import Listing, Run, Skipped, find_run, list_runs, load_run, run_roots
 from models.runs.packing import Imported, import_run, pack_run
-from models.runs.schema import RunCard
+from models.runs.schema import Member, RunCard
 from models.runs.writer import rewrite_run, without_weights, write_atomically, write_run
 
 __all__ = [
     "Imported",
     "Listing",
+    "Member",
     "Run",
     "RunCard",
     "Skipped",

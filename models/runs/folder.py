@@ -14,7 +14,17 @@ from pydantic import ValidationError
 
 from models.errors import BadInput
 from models.runs.digests import bytes_digest, file_digest
-from models.runs.schema import CARD_FILE, HEAD_FILE, SCHEMA_VERSION, Branch, OperatingPoint, RunCard
+from models.runs.schema import (
+    CARD_FILE,
+    HEAD_FILE,
+    SCHEMA_VERSION,
+    Branch,
+    Member,
+    OperatingPoint,
+    RunCard,
+    member_file,
+    member_history_file,
+)
 
 if TYPE_CHECKING:
     from models.inputs import InputSpec
@@ -72,6 +82,19 @@ class Run:
     def operating_point(self) -> OperatingPoint:
         """The default one."""
         return self.card.operating_points[0]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Folds or seeds of a pooled run; empty for a run of one training."""
+        return self.card.members
+
+    def member_predictions(self, name: str) -> Path | None:
+        """The file of a member's test predictions, or None for a name that is no member."""
+        return self.path(member_file(name))
+
+    def member_history(self, name: str) -> Path | None:
+        """The file of a member's history, or None where it has none."""
+        return self.path(member_history_file(name))
 
     @property
     def has_weights(self) -> bool:

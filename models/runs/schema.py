@@ -31,6 +31,16 @@ Plain = str | int | float | bool | None
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]*(/[A-Za-z0-9][A-Za-z0-9 ._+-]*)*")
 
 
+def member_file(name: str) -> str:
+    """The file of a member's test predictions."""
+    return f"members/{name}.csv"
+
+
+def member_history_file(name: str) -> str:
+    """The file of a member's history."""
+    return f"members/{name}-history.csv"
+
+
 def safe_relative_name(name: str) -> bool:
     """True when `name` stays inside the folder it is joined to: relative, no `..`, no hidden part."""
     return bool(_FILE_NAME.fullmatch(name)) and ".." not in PurePosixPath(name).parts and len(name) <= 200
@@ -146,6 +156,19 @@ class Source(Part):
     note: str = ""
 
 
+class Member(Part):
+    """One fold or seed of a pooled run. Its test predictions are the file members/<name>.csv, its history,
+    where it has one, members/<name>-history.csv."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=40)]
+    kind: Literal["fold", "seed"]
+    threshold: float = Field(ge=0, le=1)
+    """The member's own default operating point, from its own validation part."""
+    n: int = Field(ge=0)
+    metrics: dict[str, Interval] = {}
+    """On the member's test part, at its own threshold."""
+
+
 class RunCard(Part):
     """The whole of `run.json`. A one-logit run lists its positive class last."""
 
@@ -186,8 +209,18 @@ class RunCard(Part):
     versions: dict[str, str] = {}
     created: str = ""
     """ISO 8601, UTC."""
+    members: tuple[Member, ...] = ()
+    """The folds or seeds whose test predictions this run pools; empty for a run of one training."""
     files: dict[str, Digest] = {}
     """Relative name -> sha256 of every other file of the folder that counts. Trunks are not among them."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_members(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A program that knows no members still reads every run that has none."""
+        fields = plain(self)
+        if not fields["members"]:
+            del fields["members"]
+        return fields
 
     @field_validator("files")
     @classmethod
@@ -219,5 +252,11 @@ def _disagreements(card: RunCard):
     names = [branch.name for branch in card.branches]
     if len(set(names)) != len(names):
         yield "two branches have the same name"
+    listed = [member.name for member in card.members]
+    if len(set(listed)) != len(listed):
+        yield "two members have the same name"
+    for name in listed:
+        if member_file(name) not in card.files:
+            yield f"the member {name} is described but {member_file(name)} is not among the files"
     if card.branches and HEAD_FILE not in card.files:
         yield f"branches are described but {HEAD_FILE} is not among the files"

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from models.data.manifest import Manifest
 from models.data.splits import Split, make_folds, split_for
 from models.errors import BadInput
 from models.evaluation import Predictions, evaluate
 from models.evaluation.predictions import read_predictions
 from models.recipes.recipe import load_recipe, recipe_digest
 from models.runs import Run, load_run, write_atomically
+from models.training.pooled import write_pooled
 from models.training.train import manifest_of, train
 
 SUMMARY = "folds.json"
@@ -30,19 +32,21 @@ def train_folds(
     quiet: bool = False,
     folds: int = 5,
 ) -> dict:
-    """Grouped, stratified cross-validation: a run a fold under `out`/fold<i>, and `out`/folds.json.
+    """Grouped, stratified cross-validation: a run a fold under `out`/fold<i>, `out`/folds.json, and all of
+    them as one run without weights, `out`/<recipe>-folds. Folds that are done are kept.
 
     Returns the summary: metrics of the pooled test predictions of all folds (every usable case once, judged
     by a run that never saw it), with 95 % intervals over groups, and each fold's own figures.
     """
     _check(folds, "--folds")
     recipe, _ = load_recipe(recipe_name, changes)
-    splits = make_folds(manifest_of(recipe, data), folds, recipe.seed)
+    manifest = manifest_of(recipe, data)
+    splits = make_folds(manifest, folds, recipe.seed)
     runs = [
         _one(recipe_name, data, out / f"fold{i}", work / f"fold{i}", changes, quiet, split)
         for i, split in enumerate(splits, 1)
     ]
-    return _summarised(out, runs, "folds")
+    return _summarised(out, runs, "folds", manifest)
 
 
 def train_seeds(
@@ -54,19 +58,21 @@ def train_seeds(
     quiet: bool = False,
     seeds: int = 5,
 ) -> dict:
-    """The recipe's own split from `seeds` seeds, counted from the recipe's: runs under `out`/seed<s>.
+    """The recipe's own split from `seeds` seeds, counted from the recipe's: runs under `out`/seed<s>, and all
+    of them as one run without weights, `out`/<recipe>-seeds.
 
     The summary's pooled metrics judge the mean probability of each test case over the seeds (an ensemble);
     `each` shows the spread.
     """
     _check(seeds, "--seeds")
     recipe, _ = load_recipe(recipe_name, changes)
-    split = split_for(manifest_of(recipe, data), recipe.seed)  # the seed of the weights, not of the cases
+    manifest = manifest_of(recipe, data)
+    split = split_for(manifest, recipe.seed)  # the seed of the weights, not of the cases
     runs = []
     for seed in range(recipe.seed, recipe.seed + seeds):
         seeded = (*changes, f"seed={seed}")
         runs.append(_one(recipe_name, data, out / f"seed{seed}", work / f"seed{seed}", seeded, quiet, split))
-    return _summarised(out, runs, "seeds")
+    return _summarised(out, runs, "seeds", manifest)
 
 
 def _check(count: int, option: str) -> None:
@@ -85,7 +91,7 @@ def _one(recipe_name, data, out: Path, work: Path, changes, quiet: bool, split: 
     return train(recipe_name, data, out, work, changes, quiet, split)
 
 
-def _summarised(out: Path, runs: list[Run], kind: str) -> dict:
+def _summarised(out: Path, runs: list[Run], kind: str, manifest: Manifest) -> dict:
     tests = [read_predictions(run.folder / "predictions.csv", run.classes).part("test") for run in runs]
     pooled = _joined(tests) if kind == "folds" else _averaged(tests)
     card = runs[0].card
@@ -99,11 +105,13 @@ def _summarised(out: Path, runs: list[Run], kind: str) -> dict:
         threshold=threshold,
         groups=pooled.groups,
     )
+    one = write_pooled(out, runs, tests, pooled, metrics, kind, manifest)
     each = {name: [run.card.metrics["test"][name].value for run in runs] for name in metrics}
     summary = {
         "recipe": card.id,
         "kind": kind,
         "runs": [run.folder.name for run in runs],
+        "run": one.id,
         "n": len(pooled),
         "threshold": threshold,
         "pooled": metrics,

@@ -7,8 +7,9 @@ from models.data.manifest import read_manifest
 from models.data.merging import merge
 from models.errors import BadInput
 from models.evaluation import Predictions, read_predictions
-from models.runs import list_runs, rewrite_run
+from models.runs import load_run, rewrite_run
 from models.runs.cases import CASES_FILE, COLUMNS, CaseTable, age_group, case_table, read_cases
+from models.runs.folder import ASSETS
 from tests.models.runs.tiny_run import write_tiny_run
 
 MANIFEST = (
@@ -124,7 +125,8 @@ def test_a_file_that_is_no_case_table_is_refused(tmp_path, text):
 
 
 def test_every_shipped_run_has_a_row_for_every_prediction():
-    for run in list_runs():
+    for folder in sorted((ASSETS / "runs").iterdir()):
+        run = load_run(folder)
         predictions = read_predictions(run.path("predictions.csv"), run.classes)
         table = read_cases(run)
         assert set(predictions.case_ids.tolist()) <= set(table.case_ids), run.id

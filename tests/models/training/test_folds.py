@@ -7,6 +7,7 @@ import pytest
 from models.errors import BadInput
 from models.evaluation.predictions import read_predictions
 from models.runs import load_run
+from models.runs.cases import read_cases
 from tests.models.training.conftest import SMALL
 
 pytest.importorskip("keras")
@@ -48,6 +49,16 @@ def test_the_summary_tells_pooled_figures_and_their_spread(done):
     assert len(summary["each"]["auc"]) == 3
     assert summary["spread"]["auc"]["mean"] == pytest.approx(sum(values) / len(values))
     assert summary["pooled"]["auc"]["n"] == 42
+
+
+def test_the_folds_are_one_run_too(done):
+    folder, summary = done
+    run = load_run(folder / "cv" / summary["run"])
+    assert run.id == f"{summary['recipe']}-folds" and not run.has_weights
+    assert [member.name for member in run.members] == summary["runs"]
+    assert run.card.metrics["test"]["auc"].value == summary["pooled"]["auc"]["value"]
+    pooled = read_predictions(run.path("predictions.csv"), run.classes)
+    assert len(pooled) == 42 and set(read_cases(run).of(pooled)["fold"]) == set(summary["runs"])
 
 
 def test_finished_folds_are_kept_and_those_of_another_recipe_refused(done, manifest, recipe):
@@ -93,6 +104,12 @@ def test_seeds_share_the_test_cases(manifest, recipe, tmp_path):
     summary = train_seeds(recipe, manifest, tmp_path / "s", tmp_path / "w", QUICK, quiet=True, seeds=2)
     assert summary["runs"] == ["seed1", "seed2"]
     assert summary["n"] == 6
+    run = load_run(tmp_path / "s" / summary["run"])
+    pooled = read_predictions(run.path("predictions.csv"), run.classes)
+    own = [read_predictions(run.member_predictions(name), run.classes) for name in summary["runs"]]
+    assert [member.kind for member in run.members] == ["seed", "seed"]
+    mean = (own[0].probabilities + own[1].probabilities) / 2
+    assert pooled.probabilities == pytest.approx(mean) and "fold" not in read_cases(run).columns
 
 
 def test_too_few_folds_are_refused(manifest, recipe, tmp_path):
