@@ -1,5 +1,5 @@
-"""From predictions to what may be said of them: metrics with intervals, curves, calibration, operating points,
-subgroups, and one run against another.
+"""From predictions to what may be said of them: metrics with intervals, curves, calibration, operating
+points, subgroups, and one run against another.
 
 NumPy alone; nothing here imports TensorFlow, pandas or scikit-learn. A name's file is loaded when it is asked
 for.
@@ -19,13 +19,13 @@ _HOMES = {
     "predictions": ("Predictions", "read_predictions", "write_predictions"),
     "ranking": ("Bands", "Counts", "Ranking"),
     "screening": ("Screening", "at_prevalence"),
-    "subgroups": ("Subgroup", "subgroups"),
+    "subgroups": ("Subgroup",),
     "units": ("UNITS", "per_unit", "units_of"),
     "verdicts": ("ReportRow", "Verdicts"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> object:

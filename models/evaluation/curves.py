@@ -1,4 +1,4 @@
-"""What a curve's figure draws: arrays of equal length, a point each, thinned so that a browser can hold them."""
+"""What a figure of a curve draws: arrays of one length, a point each, thinned to what a browser can hold."""
 
 from dataclasses import dataclass
 

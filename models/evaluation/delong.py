@@ -22,9 +22,9 @@ class Delong:
     `p` is None, with `why`, where the difference has no variance that could be seen.
     """
 
-    first: float
-    second: float
-    difference: float
+    first: float | None
+    second: float | None
+    difference: float | None
     low: float | None
     high: float | None
     p: float | None

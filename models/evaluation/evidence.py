@@ -16,7 +16,7 @@ from models.evaluation.counting import ECE_BINS
 from models.evaluation.curves import RocCurve, ScoreHistogram
 from models.evaluation.delong import areas
 from models.evaluation.intervals import newcombe_auc, percentile_interval
-from models.evaluation.metrics import Metric, positive_index, predicted_classes, undefined
+from models.evaluation.metrics import METRICS, Metric, positive_index, predicted_classes, undefined
 from models.evaluation.operating_points import OperatingPoint, best_f1, sensitivity_at_least, youden
 from models.evaluation.predictions import Predictions, read_predictions
 from models.evaluation.ranking import Bands, Ranking, auc_interval
@@ -132,7 +132,7 @@ class Evidence:
     def ece(self) -> Metric:
         """As `metrics.evaluate`: of the positive class's probability or, with more classes, of the called
         one's. Few cases make it too high, and its resamples too: read it as a bound from above."""
-        sure, right = self._sure
+        sure, right = self.sure
         value = reliability(sure, right, ECE_BINS).ece
         cells = 2 * bin_index(sure, ECE_BINS) + right
         cases = np.bincount(cells, minlength=2 * ECE_BINS)
@@ -144,9 +144,7 @@ class Evidence:
     @cached_property
     def brier(self) -> Metric:
         """Mean squared error of the positive class's probability or, with more classes, summed over them."""
-        p, labels = self.predictions.probabilities, self.predictions.labels
-        squares = (p - np.eye(len(self.classes))[labels]) ** 2
-        own = squares[:, self.classes.index(self.positive)] if self.binary else squares.sum(axis=1)
+        own = self.squared_errors
         edges = np.unique(np.quantile(own, np.linspace(0, 1, 257)[1:-1]))
         cells = np.searchsorted(edges, own)
         cases = np.bincount(cells, minlength=len(edges) + 1)
@@ -178,6 +176,12 @@ class Evidence:
         return verdicts_of(
             truth, called, resampled, classes=classes, groups=self.groups, threshold=threshold, label=label
         )
+
+    def metrics(self, threshold: float | None = None) -> dict[str, Metric]:
+        """Every metric of METRICS, in that order: of verdicts at the threshold (the run's default unless
+        given; with more than two classes of the most probable one), and those that need none."""
+        found = {"auc": self.auc(), **self.at(threshold).metrics, "brier": self.brier, "ece": self.ece}
+        return {name: found[name] for name in METRICS}
 
     def points(self, label: str | None = None) -> dict[str, OperatingPoint]:
         """Operating points by name: "run" (the run's default), "youden", "best_f1", "sensitivity_95", and the
@@ -228,7 +232,14 @@ class Evidence:
         return {"value": value, "low": low, "high": high, "n": n}
 
     @cached_property
-    def _sure(self) -> tuple[np.ndarray, np.ndarray]:
+    def squared_errors(self) -> np.ndarray:
+        """Whose mean the Brier score is, float [n]."""
+        p, labels = self.predictions.probabilities, self.predictions.labels
+        squares = (p - np.eye(len(self.classes))[labels]) ** 2
+        return squares[:, self.classes.index(self.positive)] if self.binary else squares.sum(axis=1)
+
+    @cached_property
+    def sure(self) -> tuple[np.ndarray, np.ndarray]:
         """The probabilities that `ece` is about, and whether each came true."""
         p, labels = self.predictions.probabilities, self.predictions.labels
         if self.binary:

@@ -1,95 +1,187 @@
-"""Two runs on exactly the cases that both were tested on."""
+"""Two runs on exactly the cases that both were tested on: areas, verdicts and every other metric compared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.errors import BadInput
-from models.evaluation.evidence import read_run_predictions
+from models.evaluation.calibration import bin_index
+from models.evaluation.counting import ECE_BINS, matrix_metrics
+from models.evaluation.delong import Delong, areas, difference_of
+from models.evaluation.evidence import Evidence
+from models.evaluation.intervals import percentile_interval, wilson
+from models.evaluation.matching import Shared, shared_cases
+from models.evaluation.metrics import METRICS, VERDICT_METRICS, Metric, undefined
+from models.evaluation.operating_points import OperatingPoint
 from models.evaluation.predictions import Predictions
+from models.evaluation.resampling import group_codes, resampled_counts
 
 if TYPE_CHECKING:
     from models.runs import Run
 
+__all__ = ["McNemar", "Paired", "Shared", "compare_runs", "mcnemar", "shared_cases"]
+
 
 @dataclass(frozen=True)
 class McNemar:
-    """b: cases that the first alone gets right; c: the second alone; p: two-sided, exact."""
+    """b: cases that the first alone calls rightly; c: the second alone; p: two-sided, exact."""
 
     b: int
     c: int
     p: float
 
 
-@dataclass(frozen=True, eq=False)
-class Shared:
-    """The n cases of both runs, in the first run's order.
-
-    labels int [n] into `classes`; groups str [n]; first_p, second_p [n, C]; first_called, second_called
-    int [n], at each run's own threshold; first_rows, second_rows int [n]: rows in each run's predictions.csv.
-    note: what a reader has to know of how the cases were matched, or "".
-    """
-
-    case_ids: np.ndarray
-    labels: np.ndarray
-    groups: np.ndarray
-    classes: tuple[str, ...]
-    positive: str
-    first_p: np.ndarray
-    second_p: np.ndarray
-    first_called: np.ndarray
-    second_called: np.ndarray
-    first_rows: np.ndarray
-    second_rows: np.ndarray
-    note: str
-
-    def __len__(self) -> int:
-        return len(self.case_ids)
-
-
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
     """McNemar's test (1947, Psychometrika 12:153) of two verdicts (bool [n]: right) on the same cases, exact:
-    of the cases on which one alone is right, is it the first as often as the second?"""
+    among the cases that one alone calls rightly, is it the first as often as the second?"""
     from scipy.special import bdtr
 
     first, second = np.asarray(first_right, dtype=bool), np.asarray(second_right, dtype=bool)
+    if first.shape != second.shape:
+        raise BadInput("McNemar's test needs both verdicts of each case: give two lists of one length.")
     b, c = int((first & ~second).sum()), int((~first & second).sum())
     p = min(1.0, 2 * float(bdtr(min(b, c), b + c, 0.5))) if b + c else 1.0
     return McNemar(b, c, p)
 
 
-def shared_cases(first: Run, second: Run, part: str = "test") -> Shared:
-    """The labelled cases of that part in both runs' stored predictions.
-
-    A case of a merged run ("pack/case") is the case of a single-pack run ("case") where that leaves no doubt.
-    Runs of the same classes are compared as they are; runs that share only the positive class as that class
-    against the rest. BadInput when a run has no predictions, when nothing is shared, when the positive classes
-    differ, or when the runs' labels of a shared case differ.
-    """
-    from models.evaluation.matching import match
-
-    return match(first, second, *(read_run_predictions(run) for run in (first, second)), part)
-
-
 def compare_runs(first: Run, second: Run, part: str = "test", samples: int = 2000) -> dict[str, Any]:
-    """The document of `python -m models compare` (CONTRACTS.md)."""
-    from models.evaluation.differences import compared
+    """The document of `python -m models compare` (CONTRACTS.md), with both runs' own metrics on the shared
+    cases under `first` and `second`. Differences are first - second. Errors as `shared_cases`."""
+    shared = shared_cases(first, second, part)
+    paired = Paired(shared, first.operating_point.threshold, second.operating_point.threshold, samples)
+    delong, test = paired.delong, paired.mcnemar
+    return {
+        "first": {"run": first.id, "run_digest": first.digest, "metrics": paired.first.metrics()},
+        "second": {"run": second.id, "run_digest": second.digest, "metrics": paired.second.metrics()},
+        "shared": len(shared),
+        "split": part,
+        "classes": list(shared.classes),
+        "positive": shared.positive,
+        "note": shared.note,
+        "delong": {key: value for key, value in asdict(delong).items() if key != "why" or value},
+        "mcnemar": asdict(test),
+        "differences": paired.differences,
+    }
 
-    return compared(first, second, shared_cases(first, second, part), part, samples)
 
+class Paired:
+    """Two runs' probabilities and verdicts on the same cases, at each run's own threshold."""
 
-def part_of(predictions: Predictions, part: str) -> np.ndarray:
-    """Rows int [k] of the labelled cases of a part; all of them where nothing is split."""
-    labelled = predictions.labels >= 0
-    if part != "all" and (predictions.splits != "").any():
-        labelled &= predictions.splits == part
-    return np.flatnonzero(labelled)
+    def __init__(self, shared: Shared, first: float, second: float, samples: int = 2000) -> None:
+        self.shared, self.samples = shared, samples
+        self.groups = np.unique(group_codes(shared.groups, len(shared)), return_inverse=True)[1].reshape(-1)
+        self.first = self._evidence(shared.first_p, first)
+        self.second = self._evidence(shared.second_p, second)
 
+    @cached_property
+    def delong(self) -> Delong:
+        """Areas of the positive class or, with more than two, the means over the classes that have cases."""
+        present = np.unique(self.shared.labels)
+        if len(present) < 2:
+            why = f"All shared cases are {self.shared.classes[present[0]]}."
+            return Delong(None, None, None, None, None, None, why)
+        binary = len(self.shared.classes) == 2
+        ranked = [self.shared.classes.index(self.shared.positive)] if binary else present.tolist()
+        outcomes = [self.shared.labels == k for k in ranked] * 2
+        scores = [p[:, k] for p in (self.shared.first_p, self.shared.second_p) for k in ranked]
+        mean, none = np.full(len(ranked), 1 / len(ranked)), np.zeros(len(ranked))
+        found = areas(outcomes, scores, self.groups)
+        return difference_of(found, [*mean, *none], [*none, *mean])
 
-def no_shared(first: Run, second: Run, part: str) -> BadInput:
-    return BadInput(
-        f"The runs {first.id} and {second.id} share no {part} case: choose two runs on the same data."
-    )
+    @cached_property
+    def mcnemar(self) -> McNemar:
+        shared = self.shared
+        return mcnemar(shared.first_called == shared.labels, shared.second_called == shared.labels)
+
+    @cached_property
+    def differences(self) -> dict[str, Metric]:
+        """{metric: {"value", "low", "high", "n"}} of first - second for every name in METRICS.
+
+        auc by DeLong; the rest by the percentiles of resamples that draw the same cases for both. Where both
+        give every case the same verdict, resamples show no spread: then the interval is what Wilson's score
+        interval allows for a difference that was seen in none of the cases of the smaller class.
+        """
+        verdicts = self._verdicts()
+        found = {"auc": self._auc(), **verdicts, "brier": self._brier(), "ece": self._ece()}
+        return {name: found[name] for name in METRICS}
+
+    def _evidence(self, p: np.ndarray, threshold: float) -> Evidence:
+        shared = self.shared
+        blank = np.full(len(shared), "")
+        cases = Predictions(shared.classes, shared.case_ids, blank, shared.groups, blank, shared.labels, p)
+        point = OperatingPoint("run", threshold, "the run's own")
+        return Evidence(cases, positive=shared.positive, own_points=(point,))
+
+    def _auc(self) -> Metric:
+        delong, n = self.delong, len(self.shared)
+        if delong.difference is None:
+            return undefined(delong.why, n)
+        found = {"value": delong.difference, "low": delong.low, "high": delong.high, "n": n}
+        return found | ({"why": delong.why} if delong.low is None else {})
+
+    def _verdicts(self) -> dict[str, Metric]:
+        shared, c = self.shared, len(self.shared.classes)
+        cells = (shared.labels * c + shared.first_called) * c + shared.second_called
+        counts = self._resampled(cells, c**3).reshape(-1, c, c, c).astype(np.float64)
+        real = np.bincount(cells, minlength=c**3).reshape(1, c, c, c).astype(np.float64)
+        at = shared.classes.index(shared.positive) if c == 2 else None
+        values = [matrix_metrics(real.sum(axis=axis), at) for axis in (3, 2)]
+        spread = [matrix_metrics(counts.sum(axis=axis), at) for axis in (3, 2)]
+        own = [self.first.at().metrics, self.second.at().metrics]
+        found = {}
+        for name in VERDICT_METRICS:
+            value = float(values[0][name][0] - values[1][name][0])
+            if np.isnan(value):
+                why = next(str(metrics[name]["why"]) for metrics in own if metrics[name]["value"] is None)
+                found[name] = undefined(why, len(shared))
+                continue
+            low, high = percentile_interval(spread[0][name] - spread[1][name], value)
+            if low == high:
+                reach = self._unseen()
+                low, high = max(-1.0, value - reach), min(1.0, value + reach)
+            found[name] = {"value": value, "low": low, "high": high, "n": len(shared)}
+        return found
+
+    def _unseen(self) -> float:
+        """How large the share of cases may be that differ, when none was seen to."""
+        sizes = [len(np.unique(self.groups[self.shared.labels == k])) for k in np.unique(self.shared.labels)]
+        return wilson(0.0, min(sizes))[1]
+
+    def _brier(self) -> Metric:
+        own = [evidence.squared_errors for evidence in (self.first, self.second)]
+        return self._mean(own[0] - own[1])
+
+    def _mean(self, values: np.ndarray) -> Metric:
+        """A mean of values [n] by resamples; like values share a cell, and its mean stands for them."""
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, 257)[1:-1]))
+        cells = np.searchsorted(edges, values)
+        cases = np.bincount(cells, minlength=len(edges) + 1)
+        mean = np.bincount(cells, values, len(cases)) / np.maximum(cases, 1)
+        counts = self._resampled(cells, len(cases))
+        return self._metric(float(values.mean()), counts @ mean / counts.sum(axis=1))
+
+    def _ece(self) -> Metric:
+        sure = [evidence.sure for evidence in (self.first, self.second)]
+        values = [evidence.ece["value"] for evidence in (self.first, self.second)]
+        bins = [bin_index(p, ECE_BINS) * 2 + right for p, right in sure]
+        cells = bins[0] * 2 * ECE_BINS + bins[1]
+        shape = (2 * ECE_BINS) ** 2
+        cases = np.maximum(np.bincount(cells, minlength=shape), 1)
+        counts = self._resampled(cells, shape)
+        eces = []
+        for axis, (p, right) in zip((2, 1), sure, strict=True):
+            gaps = counts * (np.bincount(cells, p - right, shape) / cases)
+            sums = gaps.reshape(-1, 2 * ECE_BINS, 2 * ECE_BINS).sum(axis=axis).reshape(-1, ECE_BINS, 2)
+            eces.append(np.abs(sums.sum(axis=2)).sum(axis=1) / counts.sum(axis=1))
+        return self._metric(float(values[0] - values[1]), eces[0] - eces[1])
+
+    def _resampled(self, cells: np.ndarray, n_cells: int) -> np.ndarray:
+        return resampled_counts(cells, n_cells, self.shared.labels, self.groups, self.samples)
+
+    def _metric(self, value: float, resampled: np.ndarray) -> Metric:
+        low, high = percentile_interval(resampled, value)
+        return {"value": value, "low": low, "high": high, "n": len(self.shared)}

@@ -49,8 +49,8 @@ def subgroups(
     """One subgroup a value (str [n], "" is not stated), the positive class against the rest at `threshold`.
 
     With more than two classes a case is called positive at the threshold, too. Numbers of more than
-    MOST_VALUES values become thirds. A group under LEAST_CASES cases has no metrics, but says so. `below`: the
-    difference from all the other cases is tested at 0.05 shared over all groups and metrics of the column
+    MOST_VALUES values become thirds. A group under LEAST_CASES cases has no metrics, but says so. `below`:
+    the difference from all the other cases is tested at 0.05 shared over all groups and metrics of the column
     (Bonferroni): areas by DeLong's variance, shares by Newcombe's interval 10 (1998, Statistics in Medicine
     17:873), both with what groups of cases are worth.
     """
