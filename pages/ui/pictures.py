@@ -16,12 +16,16 @@ from xai.overlay import (
     DEFAULT_LEVELS,
     DEFAULT_OPACITY,
     Contour,
+    colour_table,
     contours,
+    draw_outline,
     draw_overlay,
+    mask_outline,
     to_rgb,
 )
 
 LONGEST_SIDE = 2048
+CARD_SIDE = 560
 THUMBNAIL_SIDE = 320
 DRAWINGS = ("colour", "contours", "both")
 
@@ -75,6 +79,24 @@ def overlay_picture(study: Study, heatmap: Heatmap, style: Style) -> Picture:
     return _picture(draw_overlay(display, smaller, style.opacity, style.colours), study)
 
 
+def card_picture(study: Study, heatmap: Heatmap, style: Style, mask: np.ndarray | None = None) -> Picture:
+    """The study with the heatmap and the lesion's outline, small enough for a dozen on one page.
+
+    mask: bool [H, W], of the study's size.
+    """
+    display = _screen(study.display(), CARD_SIDE)
+    smaller = replace(heatmap, placement=replace(heatmap.placement, native=display.shape[:2]))
+    coloured = style.coloured and not heatmap.blank
+    rgb = draw_overlay(display, smaller, style.opacity, style.colours) if coloured else to_rgb(display)
+    if style.contoured and not heatmap.blank:
+        for contour in contours(smaller.native(), heatmap.scale, DEFAULT_LEVELS):
+            colour = colour_table(style.colours)[round(255 * (0.5 + contour.level / 2))]
+            rgb = draw_outline(rgb, [contour.points], tuple(map(int, colour)))
+    if mask is not None:
+        rgb = draw_outline(rgb, mask_outline(_nearest(mask, *rgb.shape[:2])))
+    return _picture(rgb, study)
+
+
 def thumbnail(study: Study) -> Picture:
     """The middle square of a study, small."""
     display = study.display()
@@ -103,6 +125,12 @@ def _screen(display: np.ndarray, longest: int = LONGEST_SIDE) -> np.ndarray:
     size = max(1, round(width * factor)), max(1, round(height * factor))
     smaller = cv2.resize(np.ascontiguousarray(display), size, interpolation=cv2.INTER_AREA)
     return smaller if smaller.ndim == 3 else smaller[..., None]
+
+
+def _nearest(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows = ((np.arange(height) + 0.5) * mask.shape[0] / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * mask.shape[1] / width).astype(int)
+    return mask[np.ix_(rows, columns)]
 
 
 def _picture(rgb: np.ndarray, study: Study) -> Picture:
