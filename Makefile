@@ -8,6 +8,8 @@
 
 SHELL := /bin/sh
 PORT ?= 8501
+# Tests at work at once; a file's tests stay together, for they share what they set up.
+JOBS ?= 2
 # This machine only: Streamlit asks an outside service for its own address when it listens on every interface.
 ADDRESS ?= localhost
 PYTHON ?=
@@ -21,10 +23,10 @@ run: environment
 	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.address $(ADDRESS)
 
 test: environment-dev checks
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 test-full: environment-dev checks
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 bench: environment-dev
 	@$(BIN)/python -m tests.bench.bench
