@@ -22,9 +22,14 @@ from models.data.at_hand import DATA_VARIABLE, case_image
 from models.engines import ENGINE_VARIABLE, Engine, default_kind, open_engine
 from models.engines.shared import SharedPass, open_for_one
 from models.errors import BadInput
+from models.evaluation import Predictions
+from models.evaluation.evidence import Evidence, gather, read_run_predictions
+from models.evaluation.units import units_of
 from models.reports import Report
 from models.runs import Listing, Run, list_runs, run_roots
+from models.runs.cases import CaseTable, read_cases
 from models.study import Study, mask_for, read_mask, read_study
+from pages.ui.evaluation.view import Filter, kept
 from pages.ui.importing.session_runs import SessionRuns
 from pages.ui.pictures import Picture, Style, original_picture, overlay_picture, thumbnail
 from pages.ui.pictures import card_picture as small_picture
@@ -147,6 +152,42 @@ def _stamp() -> tuple:
     return tuple(
         sorted((str(file), status.st_size, status.st_mtime_ns) for file in files if (status := file.stat()))
     )
+
+
+@_of_a_run(max_entries=4, show_spinner="Reading the predictions")
+def predictions(run: Run) -> Predictions:
+    """The run's stored predictions. BadInput where it has none."""
+    return read_run_predictions(run)
+
+
+@_of_a_run(max_entries=4)
+def case_table(run: Run) -> CaseTable | None:
+    """The run's cases.csv, where it has one."""
+    return read_cases(run)
+
+
+@_of_a_run(max_entries=4)
+def case_columns(run: Run) -> dict[str, np.ndarray]:
+    """Column of cases.csv -> str [n], in the order of the run's predictions; "" where it is not known."""
+    table = case_table(run)
+    return {} if table is None else table.of(predictions(run))
+
+
+@_of_a_run(max_entries=8)
+def units(run: Run) -> tuple[str, ...]:
+    """What the run's cases can be scored by."""
+    return units_of(predictions(run), case_table(run))
+
+
+@_of_a_run(max_entries=6, show_spinner="Gathering the evidence")
+def evidence(run: Run, part: str = "test", unit: str = "image", filters: tuple[Filter, ...] = ()) -> Evidence:
+    """All that follows from the run's predictions of that part, unit and filter; computed as it is asked for.
+
+    BadInput where no labelled case is left.
+    """
+    found = predictions(run)
+    keep = kept(case_columns(run), filters, len(found)) if filters else None
+    return gather(run, part, unit, keep, predictions=found, cases=case_table(run))
 
 
 @_of_a_run(max_entries=8, show_spinner="Writing the model card")

@@ -1,0 +1,76 @@
+"""Metrics and counts of an evaluation in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from models.evaluation.evidence import Evidence
+from models.evaluation.metrics import Metric
+from pages.ui.evaluation.view import View
+from pages.ui.plain_text import plain
+
+NAMES = {
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV (precision)",
+    "npv": "NPV",
+    "f1": "F1",
+    "kappa": "Cohen's kappa",
+    "mcc": "MCC",
+    "brier": "Brier score",
+    "ece": "ECE",
+}
+POINTS = {
+    "run": "The run's own",
+    "youden": "Youden",
+    "best_f1": "Best F1",
+    "sensitivity_95": "Sensitivity \N{GREATER-THAN OR EQUAL TO} 0.95",
+    "least_cost": "Least cost",
+}
+UNITS = {"image": "images", "breast": "breasts", "patient": "patients"}
+NONE = "\N{EN DASH}"
+
+
+def metric(found: Metric, digits: int = 2) -> str:
+    """ "0.92 (0.87 to 0.97)"; a dash where it is undefined."""
+    if found["value"] is None:
+        return NONE
+    value, low, high = (f"{found[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def why(metrics: Mapping[str, Metric]) -> list[str]:
+    """Why metrics are undefined: one sentence for all that share a reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, found in metrics.items():
+        if found["value"] is None:
+            reasons.setdefault(str(found.get("why", "")), []).append(NAMES.get(name, name))
+    return [f"{', '.join(names)}: {plain(reason)}" for reason, names in reasons.items()]
+
+
+def cases_line(view: View, evidence: Evidence) -> str:
+    """How many cases of which kind the page is about."""
+    labels = evidence.predictions.labels
+    counts = {name: int((labels == k).sum()) for k, name in enumerate(evidence.classes)}
+    each = ", ".join(f"{count:,} {plain(name)}" for name, count in counts.items())
+    part = "" if view.part == "all" else f"{view.part} "
+    groups = (
+        ""
+        if evidence.n_groups == len(evidence)
+        else f", in {evidence.n_groups:,} groups that belong together"
+    )
+    return f"{len(evidence):,} {part}{UNITS[view.unit]}: {each}{groups}"
+
+
+def women(view: View) -> str:
+    """Whom a prevalence is about."""
+    return "images" if view.run.modality == "histopathology" else "women"
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
