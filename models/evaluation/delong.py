@@ -12,7 +12,7 @@ import numpy as np
 
 from models.errors import BadInput
 from models.evaluation.intervals import Z95
-from models.evaluation.resampling import group_codes
+from models.evaluation.resampling import dense_codes, group_codes
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def areas(
     """k outcomes (bool [n]) with k scores (float [n]) of the same n cases. Raises BadInput as
     `compare_aucs`."""
     n = len(scores[0])
-    group_of = np.unique(group_codes(groups, n), return_inverse=True)[1].reshape(-1)
+    group_of = dense_codes(group_codes(groups, n))
     count = int(group_of.max(initial=-1)) + 1
     values, ups, downs, factors = [], [], [], []
     for outcome, score in zip(outcomes, scores, strict=True):
@@ -108,11 +108,18 @@ def areas(
 def placements(positive: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """The area, the share of negatives that each positive beats, and the share of positives that beat each
     negative, ties half; in the cases' order."""
-    up, down = scores[positive], scores[~positive]
-    sorted_up, sorted_down = np.sort(up), np.sort(down)
-    beaten = (np.searchsorted(sorted_down, up, "left") + np.searchsorted(sorted_down, up, "right")) / 2
-    above = (np.searchsorted(sorted_up, down, "left") + np.searchsorted(sorted_up, down, "right")) / 2
-    return float(beaten.mean() / len(down)), beaten / len(down), 1 - above / len(up)
+    order = np.argsort(scores, kind="stable")
+    ordered, up = scores[order], positive[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
+    ups, sizes = np.add.reduceat(up.astype(np.int64), starts), np.diff(starts, append=len(order))
+    downs = sizes - ups
+    # A block of equal scores: half of its own, and all below or above it.
+    beaten = np.repeat((np.cumsum(downs) - downs / 2) / downs.sum(), sizes)
+    beating = np.repeat(1 - (np.cumsum(ups) - ups / 2) / ups.sum(), sizes)
+    share = np.empty(len(scores))
+    share[order] = np.where(up, beaten, beating)
+    won = share[positive]
+    return float(won.mean()), won, share[~positive]
 
 
 def checked(outcomes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,5 +144,5 @@ def two_sided(z: float) -> float:
 
 def _correction(groups: np.ndarray) -> float:
     """m / (m - 1) for m groups; NaN for one, from which no variance can be had."""
-    count = len(np.unique(groups))
+    count = np.count_nonzero(np.bincount(groups))
     return count / (count - 1) if count > 1 else np.nan

@@ -20,7 +20,13 @@ from models.evaluation.metrics import METRICS, Metric, positive_index, predicted
 from models.evaluation.operating_points import OperatingPoint, best_f1, sensitivity_at_least, youden
 from models.evaluation.predictions import Predictions, read_predictions
 from models.evaluation.ranking import Bands, Ranking, auc_interval
-from models.evaluation.resampling import group_codes, resampled_counts
+from models.evaluation.resampling import (
+    Resampled,
+    dense_codes,
+    group_codes,
+    quantile_cells,
+    resampled_counts,
+)
 from models.evaluation.units import rows_of_units
 from models.evaluation.verdicts import Verdicts, verdicts_of
 
@@ -52,6 +58,8 @@ class Evidence:
         unit: str = "image",
         rows: np.ndarray | None = None,
         choosing: Predictions | None = None,
+        samples: int = SAMPLES,
+        seed: int = 0,
     ) -> None:
         if not len(predictions):
             raise BadInput("There is no labelled case here: choose another part or fewer filters.")
@@ -65,6 +73,7 @@ class Evidence:
         self.part, self.unit = part, unit
         self.rows = np.arange(len(predictions)) if rows is None else rows
         self.choosing = choosing
+        self.samples, self.seed = samples, seed
         self._rankings: dict[str, Ranking] = {}
 
     def __len__(self) -> int:
@@ -77,7 +86,7 @@ class Evidence:
     @cached_property
     def groups(self) -> np.ndarray:
         """What belongs together (patient, duplicate group), int [n]."""
-        return np.unique(group_codes(self.predictions.groups, len(self)), return_inverse=True)[1].reshape(-1)
+        return dense_codes(group_codes(self.predictions.groups, len(self)))
 
     @cached_property
     def n_groups(self) -> int:
@@ -96,7 +105,7 @@ class Evidence:
 
     def bands(self, label: str | None = None) -> Bands:
         """1,000 resamples of that ranking; BadInput where all cases are of one kind."""
-        return self.ranking(label).bands(SAMPLES)
+        return self.ranking(label).bands(self.samples, self.seed)
 
     def auc(self, label: str | None = None) -> Metric:
         """Of one class, or with more than two and no label the mean over the classes that have cases."""
@@ -105,7 +114,7 @@ class Evidence:
         return self._macro_auc
 
     def average_precision(self, label: str | None = None) -> Metric:
-        return self.ranking(label).average_precision()
+        return self.ranking(label).average_precision(self.samples, self.seed)
 
     def macro_roc(self, points: int = 400) -> RocCurve:
         """The mean of the classes' ROC curves at each false positive rate; its thresholds are NaN.
@@ -134,23 +143,21 @@ class Evidence:
         one's. Few cases make it too high, and its resamples too: read it as a bound from above."""
         sure, right = self.sure
         value = reliability(sure, right, ECE_BINS).ece
-        cells = 2 * bin_index(sure, ECE_BINS) + right
-        cases = np.bincount(cells, minlength=2 * ECE_BINS)
-        gap = np.bincount(cells, sure - right, 2 * ECE_BINS) / np.maximum(cases, 1)
-        counts = self._resampled(cells, 2 * ECE_BINS)
-        sums = (counts * gap).reshape(-1, ECE_BINS, 2).sum(axis=2)
-        return self._metric(value, np.abs(sums).sum(axis=1) / counts.sum(axis=1))
+        bins = bin_index(sure, ECE_BINS)
+        counted = self._counted if self._counted is not None else self._spread(2 * bins + right)
+        sums = counted.sums(sure - right)
+        # The tenth that each cell lies in, -1 where it has no case.
+        bin_of = np.full(sums.shape[1], -1)
+        bin_of[counted.cells] = bins
+        gaps = np.stack([sums[:, bin_of == k].sum(axis=1) for k in range(ECE_BINS)], axis=1)
+        return self._metric(value, np.abs(gaps).sum(axis=1) / counted.totals)
 
     @cached_property
     def brier(self) -> Metric:
         """Mean squared error of the positive class's probability or, with more classes, summed over them."""
         own = self.squared_errors
-        edges = np.unique(np.quantile(own, np.linspace(0, 1, 257)[1:-1]))
-        cells = np.searchsorted(edges, own)
-        cases = np.bincount(cells, minlength=len(edges) + 1)
-        mean = np.bincount(cells, own, len(edges) + 1) / np.maximum(cases, 1)
-        counts = self._resampled(cells, len(mean))
-        return self._metric(float(own.mean()), counts @ mean / counts.sum(axis=1))
+        counted = self._counted if self._counted is not None else self._spread(quantile_cells(own))
+        return self._metric(float(own.mean()), counted.sums(own).sum(axis=1) / counted.totals)
 
     def at(self, threshold: float | None = None, label: str | None = None) -> Verdicts:
         """Verdicts at a threshold on the probability of one class.
@@ -172,7 +179,7 @@ class Evidence:
         if ranking.positives and ranking.negatives:
             resampled = self.bands(label).at(threshold).matrices(at)
         else:
-            resampled = self._resampled(2 * truth + called, 4).reshape(-1, 2, 2)
+            resampled = self._matrices(truth, called, 2)
         return verdicts_of(
             truth, called, resampled, classes=classes, groups=self.groups, threshold=threshold, label=label
         )
@@ -210,8 +217,8 @@ class Evidence:
     @cached_property
     def _most_probable(self) -> Verdicts:
         truth = self.predictions.labels
-        called, c = predicted_classes(self.predictions.probabilities), len(self.classes)
-        resampled = self._resampled(truth * c + called, c * c).reshape(-1, c, c)
+        called = predicted_classes(self.predictions.probabilities)
+        resampled = self._matrices(truth, called, len(self.classes))
         return verdicts_of(truth, called, resampled, classes=self.classes, groups=self.groups)
 
     @cached_property
@@ -224,7 +231,7 @@ class Evidence:
             return undefined(str(why), n)
         found = areas([r.outcomes for r in own], [r.scores for r in own], self.groups)
         value, variance = found.contrast(np.full(len(own), 1 / len(own)))
-        sizes = [[len(np.unique(self.groups[kind])) for kind in (r.outcomes, ~r.outcomes)] for r in own]
+        sizes = [ranking.group_counts for ranking in own]
         if np.isfinite(variance) and variance > 1e-15:
             low, high = auc_interval(value, variance, *sizes[0])
         else:
@@ -253,8 +260,23 @@ class Evidence:
         present = np.unique(self.predictions.labels)
         return [self.classes[k] for k in present] if len(present) > 1 else []
 
-    def _resampled(self, cells: np.ndarray, n_cells: int) -> np.ndarray:
-        return resampled_counts(cells, n_cells, self.predictions.labels, self.groups, SAMPLES)
+    @property
+    def _counted(self) -> Resampled | None:
+        """The counts behind the bands of two classes, which serve these metrics too."""
+        ranking = self.ranking()
+        both = self.binary and ranking.positives and ranking.negatives
+        return self.bands().counted if both else None
+
+    def _matrices(self, truth: np.ndarray, called: np.ndarray, c: int) -> np.ndarray:
+        """Resampled confusion matrices [b, C, C]."""
+        labels, cells = self.predictions.labels, truth * c + called
+        counts = resampled_counts(cells, c * c, labels, self.groups, self.samples, self.seed).counts
+        return counts.reshape(-1, c, c)
+
+    def _spread(self, cells: np.ndarray) -> Resampled:
+        return resampled_counts(
+            cells, int(cells.max()) + 1, self.predictions.labels, self.groups, self.samples, self.seed
+        )
 
     def _metric(self, value: float, resampled: np.ndarray) -> Metric:
         low, high = percentile_interval(resampled, value)

@@ -18,7 +18,7 @@ from models.evaluation.matching import Shared, shared_cases
 from models.evaluation.metrics import METRICS, VERDICT_METRICS, Metric, undefined
 from models.evaluation.operating_points import OperatingPoint
 from models.evaluation.predictions import Predictions
-from models.evaluation.resampling import group_codes, resampled_counts
+from models.evaluation.resampling import Resampled, dense_codes, group_codes, quantile_cells, resampled_counts
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -73,7 +73,7 @@ class Paired:
 
     def __init__(self, shared: Shared, first: float, second: float, samples: int = 2000) -> None:
         self.shared, self.samples = shared, samples
-        self.groups = np.unique(group_codes(shared.groups, len(shared)), return_inverse=True)[1].reshape(-1)
+        self.groups = dense_codes(group_codes(shared.groups, len(shared)))
         self.first = self._evidence(shared.first_p, first)
         self.second = self._evidence(shared.second_p, second)
 
@@ -126,7 +126,7 @@ class Paired:
     def _verdicts(self) -> dict[str, Metric]:
         shared, c = self.shared, len(self.shared.classes)
         cells = (shared.labels * c + shared.first_called) * c + shared.second_called
-        counts = self._resampled(cells, c**3).reshape(-1, c, c, c).astype(np.float64)
+        counts = self._resampled(cells, c**3).counts.reshape(-1, c, c, c).astype(np.float64)
         real = np.bincount(cells, minlength=c**3).reshape(1, c, c, c).astype(np.float64)
         at = shared.classes.index(shared.positive) if c == 2 else None
         values = [matrix_metrics(real.sum(axis=axis), at) for axis in (3, 2)]
@@ -156,30 +156,23 @@ class Paired:
         return self._mean(own[0] - own[1])
 
     def _mean(self, values: np.ndarray) -> Metric:
-        """A mean of values [n] by resamples; like values share a cell, and its mean stands for them."""
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, 257)[1:-1]))
-        cells = np.searchsorted(edges, values)
-        cases = np.bincount(cells, minlength=len(edges) + 1)
-        mean = np.bincount(cells, values, len(cases)) / np.maximum(cases, 1)
-        counts = self._resampled(cells, len(cases))
-        return self._metric(float(values.mean()), counts @ mean / counts.sum(axis=1))
+        cells = quantile_cells(values)
+        counted = self._resampled(cells, int(cells.max()) + 1)
+        return self._metric(float(values.mean()), counted.sums(values).sum(axis=1) / counted.totals)
 
     def _ece(self) -> Metric:
         sure = [evidence.sure for evidence in (self.first, self.second)]
         values = [evidence.ece["value"] for evidence in (self.first, self.second)]
         bins = [bin_index(p, ECE_BINS) * 2 + right for p, right in sure]
-        cells = bins[0] * 2 * ECE_BINS + bins[1]
-        shape = (2 * ECE_BINS) ** 2
-        cases = np.maximum(np.bincount(cells, minlength=shape), 1)
-        counts = self._resampled(cells, shape)
+        each = 2 * ECE_BINS
+        counted = self._resampled(bins[0] * each + bins[1], each**2)
         eces = []
         for axis, (p, right) in zip((2, 1), sure, strict=True):
-            gaps = counts * (np.bincount(cells, p - right, shape) / cases)
-            sums = gaps.reshape(-1, 2 * ECE_BINS, 2 * ECE_BINS).sum(axis=axis).reshape(-1, ECE_BINS, 2)
-            eces.append(np.abs(sums.sum(axis=2)).sum(axis=1) / counts.sum(axis=1))
+            gaps = counted.sums(p - right).reshape(-1, each, each).sum(axis=axis)
+            eces.append(np.abs(gaps.reshape(-1, ECE_BINS, 2).sum(axis=2)).sum(axis=1) / counted.totals)
         return self._metric(float(values[0] - values[1]), eces[0] - eces[1])
 
-    def _resampled(self, cells: np.ndarray, n_cells: int) -> np.ndarray:
+    def _resampled(self, cells: np.ndarray, n_cells: int) -> Resampled:
         return resampled_counts(cells, n_cells, self.shared.labels, self.groups, self.samples)
 
     def _metric(self, value: float, resampled: np.ndarray) -> Metric:

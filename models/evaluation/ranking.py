@@ -11,7 +11,7 @@ from models.evaluation.curves import PrCurve, RocCurve, ScoreHistogram, thinned
 from models.evaluation.delong import areas
 from models.evaluation.intervals import Z95, newcombe_auc, percentile_interval
 from models.evaluation.metrics import Metric, undefined
-from models.evaluation.resampling import group_codes, resampled_counts
+from models.evaluation.resampling import Resampled, dense_codes, group_codes, resampled_counts
 
 # Thresholds of the resampled histograms: as many from the positives' quantiles as from the negatives'.
 EDGES = 512
@@ -38,7 +38,8 @@ class Bands:
     """Resampled counts of positives (`tp`) and negatives (`fp`) scored at or above each edge, int [b, k].
 
     `edges` [k] fall; positives, negatives int [b]: the resample's cases. Between edges the counts are shared
-    out as the real cases lie, so that resamples have no step that the cases have not.
+    out as the real cases lie, so that resamples have no step that the cases have not. `counted`:
+    the cases by cell, first the negatives that reach each edge and no higher one, then the positives.
     """
 
     edges: np.ndarray
@@ -47,6 +48,7 @@ class Bands:
     positives: np.ndarray
     negatives: np.ndarray
     ranking: "Ranking"
+    counted: Resampled
 
     def at(self, threshold: float) -> Counts:
         """Counts of each resample at a threshold, float [b]."""
@@ -124,7 +126,7 @@ class Ranking:
             )
         if not np.isfinite(self.scores).all():
             raise BadInput("Some scores are not finite numbers: predict these cases again.")
-        self.groups = group_codes(groups, len(self.scores))
+        self.groups = dense_codes(group_codes(groups, len(self.scores)))
         self.label = label
         self._up = np.sort(self.scores[self.outcomes])
         self._down = np.sort(self.scores[~self.outcomes])
@@ -141,6 +143,13 @@ class Ranking:
     @property
     def negatives(self) -> int:
         return len(self._down)
+
+    @property
+    def group_counts(self) -> tuple[int, int]:
+        """Groups that hold a positive, and groups that hold a negative."""
+        held = (np.bincount(self.groups[kind]) for kind in (self.outcomes, ~self.outcomes))
+        up, down = (int(np.count_nonzero(counts)) for counts in held)
+        return up, down
 
     def at(self, threshold: float | np.ndarray) -> Counts:
         """Counts where a case is called positive at a score of at least `threshold` (one, or an array)."""
@@ -189,18 +198,17 @@ class Ranking:
             return undefined(why, self.n)
         found = areas([self.outcomes], [self.scores], self.groups)
         value, variance = float(found.values[0]), float(found.covariance[0, 0])
-        up, down = (len(np.unique(self.groups[kind])) for kind in (self.outcomes, ~self.outcomes))
-        low, high = auc_interval(value, variance, up, down)
+        low, high = auc_interval(value, variance, *self.group_counts)
         return {"value": value, "low": low, "high": high, "n": self.n}
 
-    def average_precision(self) -> Metric:
+    def average_precision(self, samples: int = 1000, seed: int = 0) -> Metric:
         """Mean precision over the recalls, by steps (scikit-learn's `average_precision_score`); interval
         from the resamples, moved by what their edges leave out."""
         if why := self._why():
             return undefined(why, self.n)
         _, counts = self.steps
         value = float(_average_precision(counts.tp[None], counts.fp[None], self.positives)[0])
-        bands = self.bands()
+        bands = self.bands(samples, seed)
         edges = self.at(bands.edges)
         coarse = float(_average_precision(edges.tp[None], edges.fp[None], self.positives)[0])
         resampled = np.clip(bands.average_precision() + value - coarse, 0, 1)
@@ -218,12 +226,13 @@ class Ranking:
     def _resampled(self, samples: int, seed: int) -> Bands:
         edges = self._edges()
         k = len(edges)
-        bins = np.searchsorted(-edges, -self.scores, side="left")
-        counts = resampled_counts(
-            bins + k * self.outcomes, 2 * k, self.outcomes.astype(np.int64), self.groups, samples, seed
-        )
-        fp, tp = np.cumsum(counts[:, :k], axis=1), np.cumsum(counts[:, k:], axis=1)
-        return Bands(edges, tp, fp, tp[:, -1], fp[:, -1], self)
+        # The first edge, from the highest down, that the score reaches; every score reaches the last.
+        cells = k - np.searchsorted(edges[::-1], self.scores, side="right") + k * self.outcomes
+        strata = self.outcomes.astype(np.int64)
+        counted = resampled_counts(cells, 2 * k, strata, self.groups, samples, seed)
+        counts = counted.counts
+        fp, tp = (np.cumsum(half, axis=1, dtype=np.int32) for half in (counts[:, :k], counts[:, k:]))
+        return Bands(edges, tp, fp, tp[:, -1], fp[:, -1], self, counted)
 
     def _edges(self) -> np.ndarray:
         """Falling thresholds, the last one the lowest score: every score, or EDGES of them at quantiles."""
@@ -231,8 +240,11 @@ class Ranking:
         if len(scores) <= EDGES:
             return scores
         shares = np.linspace(0, 1, EDGES // 2)
-        picked = [np.quantile(kind, shares, method="lower") for kind in (self._up, self._down)]
-        return np.unique(np.concatenate([*picked, scores[-1:]]))[::-1]
+        picked = [kind[np.floor(shares * (len(kind) - 1)).astype(int)] for kind in (self._up, self._down)]
+        # The tenths, between which reliability is counted: a cell lies on one side of each.
+        tenths = np.linspace(0, 1, 11)
+        inside = tenths[(tenths > scores[-1]) & (tenths < scores[0])]
+        return np.unique(np.concatenate([*picked, inside, scores[-1:]]))[::-1]
 
     def _why(self) -> str:
         if not self.n:

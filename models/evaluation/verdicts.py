@@ -58,7 +58,10 @@ def verdicts_of(
     at = classes.index(label) if label in classes else 1
     metrics = verdict_metrics(truth, called, resampled, classes=classes, positive=at, groups=groups)
     counts = np.array(confusion(truth, called, classes)["counts"], dtype=np.int64)
-    rows = [_row(k, truth, called, resampled, classes, groups) for k in range(len(classes))]
+    if len(classes) == 2:
+        rows = _both_rows(at, metrics, truth, called, resampled, classes, groups)
+    else:
+        rows = [_row(k, truth, called, resampled, classes, groups) for k in range(len(classes))]
     report = (*rows, *_means(counts, resampled, classes))
     return Verdicts(classes, counts, metrics, report, threshold, label, truth, called)
 
@@ -80,16 +83,35 @@ def _row(
     groups: np.ndarray,
 ) -> ReportRow:
     name = classes[k]
-    rest = classes[1 - k] if len(classes) == 2 else f"other than {name}"
     found = verdict_metrics(
         (truth == k).astype(np.int64),
         (called == k).astype(np.int64),
         against_rest(resampled, k),
-        classes=(rest, name),
+        classes=(f"other than {name}", name),
         groups=groups,
         names=SHARES,
     )
     return ReportRow(name, *(found[metric] for metric in SHARES), n=int((truth == k).sum()))
+
+
+def _both_rows(
+    at: int,
+    metrics: dict[str, Metric],
+    truth: np.ndarray,
+    called: np.ndarray,
+    resampled: np.ndarray,
+    classes: tuple[str, ...],
+    groups: np.ndarray,
+) -> list[ReportRow]:
+    """Of two classes, each is the other's rest: nearly all is in the metrics of one."""
+    f1 = verdict_metrics(
+        truth, called, resampled, classes=classes, positive=1 - at, groups=groups, names=("f1",)
+    )["f1"]
+    n = np.bincount(truth, minlength=2)
+    own = ReportRow(classes[at], *(metrics[name] for name in SHARES), n=int(n[at]))
+    crossed = (metrics["npv"], metrics["specificity"], metrics["sensitivity"], f1)
+    other = ReportRow(classes[1 - at], *crossed, n=int(n[1 - at]))
+    return [other, own] if at == 1 else [own, other]
 
 
 def _means(counts: np.ndarray, resampled: np.ndarray, classes: tuple[str, ...]) -> list[ReportRow]:
