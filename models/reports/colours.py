@@ -6,6 +6,8 @@ INK = "#1d2730"
 MUTED = "#5b6770"
 LINE = "#c9d0d4"
 PAGE = "#ffffff"
+ON_FILL = "#1d2731"
+"""Letters on a filled cell: dark on either screen."""
 ABOVE = "#b4531f"
 """Positive cases, the model, what stands out."""
 BELOW = "#2f6f9f"
@@ -19,6 +21,7 @@ VARIABLES = {
     MUTED: "--muted",
     LINE: "--line",
     PAGE: "--page",
+    ON_FILL: "--on-fill",
     ABOVE: "--above",
     BELOW: "--below",
     THIRD: "--third",

@@ -18,7 +18,8 @@ Cell = str | int | float | bool | None
 class Text:
     """Paragraphs, split by blank lines; a paragraph whose lines all begin with "- " is a list.
 
-    `kind`: "plain", "warning" (stands out: what a reader must not miss) or "small" (an aside).
+    `kind`: "plain", "warning" (stands out: what a reader must not miss), "small" (an aside) or "code" (as it
+    is written, with its lines).
     """
 
     text: str
@@ -41,13 +42,15 @@ class Text:
 class Table:
     """Cells as text or numbers, a row a line; None is an empty cell. Without columns there is no head.
 
-    `row_names`: the first cell of each row names it. Raises ValueError for rows of another length.
+    `row_names`: the first cell of each row names it. `width`: as of a Figure. Raises ValueError for rows of
+    different lengths.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
     row_names: bool = True
+    width: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
@@ -61,7 +64,8 @@ class Table:
 class Figure:
     """A picture: an SVG document, or PNG bytes. `alt` says in words what it shows, for who cannot see it.
 
-    `width`: the largest share of the page's width, 0..1; two halves in a row stand side by side.
+    `width`: the largest share of the page's width, 0..1; narrow parts that follow each other stand side by
+    side.
     Raises ValueError unless exactly one of `svg` and `png` is there.
     """
 

@@ -17,6 +17,8 @@ from models.reports.svg import inline
 STYLE = Path(__file__).with_name("report.css")
 # Whatever should slip in after all: the browser runs no script and asks nobody for anything.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+# A table of no more rows is not cut by the end of a page.
+KEPT_WHOLE = 14
 _NUMBER_LIKE = re.compile(r"[+\u2212-]?[\d.,]+ ?(%|ms|s|MB)?( \([^()]*\d[^()]*\))?|-|")
 
 
@@ -30,22 +32,22 @@ def to_html(report: Report, made: str | None = None) -> str:
     chapters = [
         _chapter(name, list(sections), number) for name, sections in groupby(report.sections, _chapter_of)
     ]
-    return (
+    name = ": ".join(filter(None, (report.title, report.subtitle)))
+    head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{_plain(report.title)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
-        "</head>\n<body>\n<header>\n"
-        f'<p class="maker">LesionLens {_plain(__version__)} <span>{_plain(made)}</span></p>\n'
-        f"<h1>{_plain(report.title)}</h1>\n"
-        + (f'<p class="subtitle">{_plain(report.subtitle)}</p>\n' if report.subtitle else "")
-        + f'<p class="notice">{_plain(report.notice)}</p>\n'
-        + _contents(report.sections)
-        + "</header>\n<main>\n"
-        + "".join(chapters)
-        + "</main>\n</body>\n</html>\n"
+        f"<title>{_plain(name)}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
     )
+    subtitle = f'<p class="subtitle">{_plain(report.subtitle)}</p>\n' if report.subtitle else ""
+    top = (
+        f'<p class="maker">LesionLens {_plain(__version__)} <span>{_plain(made)}</span></p>\n'
+        f"<h1>{_plain(report.title)}</h1>\n{subtitle}"
+        f'<p class="notice">{_plain(report.notice)}</p>\n{_contents(report.sections)}'
+    )
+    body = f"<body>\n<header>\n{top}</header>\n<main>\n{''.join(chapters)}</main>\n</body>\n</html>\n"
+    return head + body
 
 
 def _chapter_of(section: Section) -> str:
@@ -86,10 +88,10 @@ def _contents(sections: Sequence[Section]) -> str:
 
 
 def _parts(parts: Sequence[Part], prefix: str) -> str:
-    """The parts one below the other; narrow figures that follow each other side by side."""
+    """The parts one below the other; narrow ones that follow each other side by side."""
     found = []
     numbered = [(f"{prefix}-{at}-", part) for at, part in enumerate(parts)]
-    for narrow, group in groupby(numbered, lambda pair: isinstance(pair[1], Figure) and pair[1].width < 1):
+    for narrow, group in groupby(numbered, lambda pair: getattr(pair[1], "width", 1) < 1):
         blocks = "".join(_part(part, name) for name, part in group)
         found.append(f'<div class="pair">\n{blocks}</div>\n' if narrow else blocks)
     return "".join(found)
@@ -102,6 +104,8 @@ def _part(part: Part, prefix: str) -> str:
 
 
 def _text(text: Text) -> str:
+    if text.kind == "code":
+        return f"<pre>{_plain(text.text)}</pre>\n"
     kind = "" if text.kind == "plain" else f' class="{_plain(text.kind)}"'
     blocks = []
     for paragraph in text.paragraphs:
@@ -119,11 +123,16 @@ def _table(table: Table) -> str:
     head = ""
     if table.columns:
         marked = zip(table.columns, right or [False] * len(table.columns), strict=True)
-        cells = "".join(f'<th scope="col"{_class(n)}>{_plain(name)}</th>' for name, n in marked)
+        cells = "".join(
+            f'<th scope="col"{_class(number and bool(at or not table.row_names))}>{_plain(name)}</th>'
+            for at, (name, number) in enumerate(marked)
+        )
         head = f"<thead><tr>{cells}</tr></thead>\n"
     rows = "".join(f"<tr>{_row(row, right, table.row_names)}</tr>\n" for row in table.rows)
-    kind = "" if table.columns else ' class="facts"'
-    return f'<div class="table"><table{kind}>\n{caption}{head}<tbody>\n{rows}</tbody></table></div>\n'
+    named = "facts" if not table.columns else "figures" if right and all(right[1:]) else ""
+    kind = f' class="{named}"' if named else ""
+    whole = " whole" if len(table.rows) <= KEPT_WHOLE else ""
+    return f'<div class="table{whole}"><table{kind}>\n{caption}{head}<tbody>\n{rows}</tbody></table></div>\n'
 
 
 def _row(row: Sequence[Cell], right: Sequence[bool], named: bool) -> str:

@@ -14,8 +14,8 @@ _ELEMENTS = {
 }  # fmt: skip
 _ATTRIBUTES = {
     "viewBox", "preserveAspectRatio", "transform", "style", "id", "href", "clip-path", "d", "x", "y", "x1",
-    "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "points", "fill", "fill-opacity", "stroke",
-    "stroke-width", "opacity", "clip-rule", "fill-rule", "patternUnits", "patternTransform",
+    "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "points", "fill", "fill-opacity",
+    "stroke", "stroke-width", "opacity", "clip-rule", "fill-rule", "patternUnits", "patternTransform",
 }  # fmt: skip
 # A style may point into its own document and name no other address.
 _ACTIVE = re.compile(r"url\((?!['\"]?#)|@|\\|expression|javascript|data:", re.IGNORECASE)

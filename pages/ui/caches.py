@@ -192,10 +192,10 @@ def evidence(run: Run, part: str = "test", unit: str = "image", filters: tuple[F
 
 @_of_a_run(max_entries=8, show_spinner="Writing the model card")
 def model_card(run: Run) -> Report:
-    """The run's model card, of its folder alone."""
+    """The run's model card without its pictures, of its folder alone."""
     from models.reports.model_card import model_card as card_of
 
-    return card_of(run)
+    return card_of(run, figures=False)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

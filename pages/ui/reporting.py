@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.errors import BadInput
 from models.reports import Report, Section, Table, Text, to_html
+from models.reports.model_card import model_card
 from models.reports.tables import to_csv_bytes
 from models.runs import Run
 from pages.ui import caches
@@ -48,7 +49,7 @@ def show_model_card(run: Run) -> None:
             st.error(str(refusal))
             return
         show_report(report)
-        offer_report(lambda: report, f"{run.id}-model-card", "Model card (HTML)")
+        offer_report(lambda: model_card(run), f"{run.id}-model-card", "Model card (HTML)")
 
 
 def show_report(report: Report) -> None:
@@ -68,6 +69,9 @@ def _show_section(section: Section) -> None:
 
 
 def _show_text(text: Text) -> None:
+    if text.kind == "code":
+        st.code(text.text, language=None)
+        return
     blocks = [
         plain(paragraph)
         if isinstance(paragraph, str)
