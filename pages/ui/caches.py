@@ -19,15 +19,19 @@ import numpy as np
 import streamlit as st
 
 from models.data.at_hand import DATA_VARIABLE, case_image
+from models.data.at_hand import images_at_hand as any_images
 from models.engines import ENGINE_VARIABLE, Engine, default_kind, open_engine
 from models.engines.shared import SharedPass, open_for_one
 from models.errors import BadInput
-from models.evaluation import Predictions
+from models.evaluation import Predictions, read_predictions
 from models.evaluation.evidence import Evidence, gather, read_run_predictions
+from models.evaluation.paired import Paired, shared_cases
 from models.evaluation.units import units_of
 from models.reports import Report
 from models.runs import Listing, Run, list_runs, run_roots
 from models.runs.cases import CaseTable, read_cases
+from models.runs.leaderboard import Landmark
+from models.runs.leaderboard import landmarks as published_figures
 from models.study import Study, mask_for, read_mask, read_study
 from pages.ui.evaluation.view import Filter, kept
 from pages.ui.importing.session_runs import SessionRuns
@@ -190,6 +194,21 @@ def evidence(run: Run, part: str = "test", unit: str = "image", filters: tuple[F
     return gather(run, part, unit, keep, predictions=found, cases=case_table(run))
 
 
+@_of_a_run(max_entries=24)
+def member_evidence(run: Run, name: str) -> Evidence:
+    """What one fold or seed of the run says of its own test cases."""
+    path = run.path(f"members/{name}.csv")
+    if path is None:
+        raise BadInput(f"The run {run.id} has no predictions of {name}: write the run again.")
+    return gather(read_predictions(path, run.classes), positive=run.positive)
+
+
+@_of_a_run(max_entries=8)
+def images_at_hand(run: Run) -> bool:
+    """Whether this computer has images of the run's cases; looked up again when the program starts again."""
+    return any_images(run)
+
+
 @_of_a_run(max_entries=8, show_spinner="Writing the model card")
 def model_card(run: Run) -> Report:
     """The run's model card without its pictures, of its folder alone."""
@@ -226,6 +245,19 @@ def sample_thumbnail(sample: Sample) -> Picture:
 def engine(run: Run, kind: str | None = None) -> Engine:
     """The run's engine, opened once for everyone."""
     return open_engine(run, kind)
+
+
+@st.cache_resource(max_entries=4, scope="session", show_spinner="Comparing the runs", hash_funcs=_KEYS)
+def paired(first: Run, second: Run, part: str) -> Paired:
+    """Two runs on the cases they share. BadInput where there are none, or they cannot be compared."""
+    shared = shared_cases(first, second, part, read=predictions)
+    return Paired(shared, first.operating_point.threshold, second.operating_point.threshold)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def landmarks() -> tuple[Landmark, ...]:
+    """What publications printed for the systems that shipped recipes follow."""
+    return published_figures()
 
 
 @st.cache_resource(max_entries=4, scope="session", show_spinner=False, hash_funcs=_KEYS)

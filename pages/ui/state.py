@@ -17,6 +17,7 @@ RUN = "run"
 SAMPLE = "sample"
 CASE = "case"
 OF = "of"
+ROW = "case_row"
 _HEATMAP_SHOWN = "heatmap_shown"
 _UPLOADS = "uploads_cleared"
 _OPENED = "opened_case"
@@ -93,6 +94,20 @@ def follow_case(known: Collection[str]) -> None:
     clear_uploads()
     st.session_state[SAMPLE] = None
     st.session_state[_OPENED] = DataCase(of, int(row))
+
+
+def follow_row() -> None:
+    """Take the row that the address names as `case` into ROW, once for every address, for a page that shows
+    cases of its own run.
+
+    No widget is bound to `case`: a link to another page loses what the page it leaves has bound.
+    """
+    row = st.query_params.get(CASE)
+    if row is None or row == st.session_state.get(f"{CASE}_followed"):
+        return
+    st.session_state[f"{CASE}_followed"] = row
+    if row.isascii() and row.isdecimal() and len(row) < 10:
+        st.session_state[ROW] = int(row)
 
 
 def opened_case() -> DataCase | None:

@@ -27,7 +27,7 @@ def ask(runs: Sequence[Run]) -> View:
     parts = parts_with_labels(predictions)
     if not parts:
         raise BadInput(
-            f"No case of {run.id} has a label, so nothing can be said of its verdicts: import its predictions "
+            f"No case of {run.id} has a label, so nothing can be said of its verdicts: import predictions "
             "again with a column of labels, or choose another run."
         )
     part = st.segmented_control(

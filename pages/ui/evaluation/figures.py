@@ -15,8 +15,6 @@ import plotly.graph_objects as go
 from pages.ui.palette import FONT, Palette
 
 HEIGHT = 330
-#: A point a case would be too many for a browser; curves come thinned to 400 points, bars to 40.
-SELECTABLE = "cells"
 
 
 def chart_config(name: str) -> dict[str, object]:
@@ -112,64 +110,7 @@ def line_figure(
     if at is not None:
         shapes.append(_upright(at, colours.text))
     named = [line for line in lines if line.name and not line.faint]
-    return _figure(data, axes, colours, shapes=shapes, legend=len(named) > 1)
-
-
-def confusion_figure(
-    counts: Sequence[Sequence[int]],
-    shown: np.ndarray,
-    classes: Sequence[str],
-    colours: Palette,
-    *,
-    as_counts: bool,
-) -> go.Figure:
-    """The confusion matrix, a row a true class, with a marker over each cell that can be clicked.
-
-    shown: float [C, C], what is written large: counts, or shares (0..1, NaN where a row or column is empty).
-    The customdata of the markers (the trace SELECTABLE) is [true class, called class].
-    """
-    n = len(classes)
-    height = 92 + max(250, 74 * n)
-    across, down = np.meshgrid(np.arange(n), np.arange(n))
-    depth = shown / shown.max() if as_counts and shown.max() > 0 else shown
-    pairs = [[classes[i], classes[j]] for i in range(n) for j in range(n)]
-    hover = [f"truly {i}, called {j}: {counts[a][b]:,}<br>click to see these cases"
-             for a, i in enumerate(classes) for b, j in enumerate(classes)]  # fmt: skip
-    data = [
-        {
-            "type": "heatmap", "z": np.nan_to_num(depth), "zmin": 0, "zmax": 1, "showscale": False, "xgap": 2,
-            "ygap": 2, "colorscale": [[0, colours.track], [1, colours.below]], "hoverinfo": "skip",
-        },
-        {
-            "type": "scatter", "name": SELECTABLE, "x": across.ravel(), "y": down.ravel(), "mode": "markers",
-            "marker": {"symbol": "square", "size": min(220, (height - 92) / n - 4), "color": "rgba(0,0,0,0)"},
-            "selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}},
-            "customdata": pairs, "hovertext": hover, "hoverinfo": "text", "showlegend": False,
-        },
-    ]  # fmt: skip
-    labels = [
-        _cell_label(i, j, counts[i][j], shown[i, j], depth[i, j], as_counts, colours)
-        for i in range(n)
-        for j in range(n)
-    ]
-    figure = _figure(
-        data,
-        Axes("called", "truly", (-0.5, n - 0.5), (n - 0.5, -0.5), height=height),
-        colours,
-        annotations=labels,
-        margin={"l": 8, "r": 4, "t": 4, "b": 8},
-    )
-    names = {
-        "tickvals": list(range(n)),
-        "ticktext": list(map(_short, classes)),
-        "ticks": "",
-        "automargin": True,
-    }
-    figure.update_layout(
-        xaxis={**names, "showgrid": False, "tickfont": {"size": 13, "color": colours.text}},
-        yaxis={**names, "showgrid": False, "tickangle": -90, "tickfont": {"size": 13, "color": colours.text}},
-    )
-    return figure
+    return figure_of(data, axes, colours, shapes=shapes, legend=len(named) > 1)
 
 
 def reliability_figure(
@@ -197,7 +138,7 @@ def reliability_figure(
             "<extra></extra>",
         }
     ]  # fmt: skip
-    return _figure(data, axes, colours, shapes=[_segment(*axes.reference, colours.line)])
+    return figure_of(data, axes, colours, shapes=[_segment(*axes.reference, colours.line)])
 
 
 def histogram_figure(
@@ -225,7 +166,7 @@ def histogram_figure(
         "probability", "share of the class's cases", (-0.01, 1.01), (-reach, reach), legend="top right"
     )
     shapes = [] if threshold is None else [_upright(threshold, colours.text)]
-    figure = _figure(data, axes, colours, shapes=shapes, legend=True)
+    figure = figure_of(data, axes, colours, shapes=shapes, legend=True)
     ticks = _even_ticks(reach)
     figure.update_layout(
         barmode="overlay",
@@ -255,7 +196,7 @@ def forest_figure(rows: Sequence[Estimate], overall: float | None, title: str, c
     ]  # fmt: skip
     whys = [
         {
-            "x": 0.01, "y": row.name, "text": _plain(row.why), "showarrow": False, "xanchor": "left",
+            "x": 0.01, "y": row.name, "text": as_text(row.why), "showarrow": False, "xanchor": "left",
             "font": {"size": 12, "color": colours.muted},
         }
         for row in rows
@@ -263,7 +204,7 @@ def forest_figure(rows: Sequence[Estimate], overall: float | None, title: str, c
     ]  # fmt: skip
     axes = Axes(title, "", (-0.01, 1.01), (len(rows) - 0.5, -0.5), height=70 + 34 * max(2, len(rows)))
     shapes = [] if overall is None else [_upright(overall, colours.text)]
-    figure = _figure(data, axes, colours, shapes=shapes, annotations=whys)
+    figure = figure_of(data, axes, colours, shapes=shapes, annotations=whys)
     figure.update_layout(
         yaxis={
             "type": "category", "categoryorder": "array", "categoryarray": [row.name for row in rows],
@@ -273,7 +214,7 @@ def forest_figure(rows: Sequence[Estimate], overall: float | None, title: str, c
     return figure
 
 
-def _figure(
+def figure_of(
     data: list[dict],
     axes: Axes,
     colours: Palette,
@@ -318,14 +259,14 @@ def _line(line: Line, axes: Axes) -> dict:
     said = f"{axes.x} %{{x:.3f}}<br>{axes.y} %{{y:.3f}}"
     said += "<br>threshold %{customdata:.4f}" if line.thresholds is not None else ""
     return {
-        "type": "scatter", "x": line.x, "y": line.y, "mode": "lines", "name": _plain(line.name),
+        "type": "scatter", "x": line.x, "y": line.y, "mode": "lines", "name": as_text(line.name),
         "showlegend": bool(line.name) and not line.faint, "opacity": 0.35 if line.faint else 1,
         "line": {
             "color": line.colour, "width": 1.2 if line.faint else 2.2, "dash": line.dash,
             "shape": "hv" if line.stepped else "linear",
         },
         "customdata": line.thresholds,
-        "hovertemplate": f"{said}<extra>{_plain(line.name)}</extra>",
+        "hovertemplate": f"{said}<extra>{as_text(line.name)}</extra>",
     }  # fmt: skip
 
 
@@ -335,18 +276,6 @@ def _band(line: Line) -> dict:
         "type": "scatter", "x": np.concatenate([band.x, band.x[::-1]]), "mode": "none",
         "y": np.concatenate([band.high, band.low[::-1]]), "fill": "toself", "hoverinfo": "skip",
         "fillcolor": _faded(line.colour, 0.16), "showlegend": False,
-    }  # fmt: skip
-
-
-def _cell_label(
-    row: int, column: int, count: int, shown: float, depth: float, as_counts: bool, colours: Palette
-) -> dict:
-    large = f"{count:,}" if as_counts else "-" if np.isnan(shown) else f"{shown:.1%}"
-    small = "" if as_counts else f"<br><span style='font-size:12px'>{count:,}</span>"
-    dark = not np.isnan(depth) and depth > 0.55
-    return {
-        "x": column, "y": row, "text": f"<b>{large}</b>{small}", "showarrow": False,
-        "font": {"size": 19 if as_counts else 17, "color": colours.on_mark if dark else colours.text},
     }  # fmt: skip
 
 
@@ -379,10 +308,6 @@ def _even_ticks(reach: float) -> list[float]:
     return [float(k * step) for k in range(-4, 5) if abs(k * step) <= reach]
 
 
-def _short(name: str) -> str:
-    return _plain(name if len(name) <= 16 else f"{name[:15]}\N{HORIZONTAL ELLIPSIS}")
-
-
-def _plain(text: str) -> str:
+def as_text(text: str) -> str:
     """Text of a file as text: Plotly reads a small HTML in titles and labels."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

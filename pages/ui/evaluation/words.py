@@ -42,6 +42,11 @@ def metric(found: Metric, digits: int = 2) -> str:
     return f"{value} ({low} to {high})"
 
 
+def share(value: float) -> str:
+    """A share without an interval; a dash for NaN."""
+    return NONE if value != value else f"{value:.2f}"
+
+
 def why(metrics: Mapping[str, Metric]) -> list[str]:
     """Why metrics are undefined: one sentence for all that share a reason."""
     reasons: dict[str, list[str]] = {}

@@ -1,0 +1,96 @@
+"""For whom the run is good: the same metrics in every subgroup of a column of cases.csv."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from models.evaluation.evidence import Evidence
+from models.evaluation.subgroups import METRICS, WORDS, Subgroup
+from models.evaluation.subgroups import subgroups as subgroups_of
+from pages.ui import caches
+from pages.ui.evaluation import figures, words
+from pages.ui.evaluation.figures import Estimate, chart_config
+from pages.ui.evaluation.view import View
+from pages.ui.palette import palette
+from pages.ui.plain_text import plain
+from pages.ui.reporting import offer_table
+
+
+def show(view: View, evidence: Evidence, threshold: float | None) -> None:
+    """Ask for a column and a metric; a forest plot of the subgroups, and their table."""
+    columns = caches.case_columns(view.run)
+    if not columns:
+        st.info("Nothing but the labels is known of this run's cases: it has no cases.csv with columns.")
+        return
+    label = view.label or evidence.positive
+    at = evidence.threshold if threshold is None else threshold
+    which, metric = st.columns([1, 1], gap="medium")
+    column = which.selectbox(
+        "Subgroups by", list(columns), key="subgroups", bind="query-params", filter_mode=None,
+        format_func=lambda name: name.replace("_", " ").capitalize(),
+    )  # fmt: skip
+    chosen = metric.segmented_control(
+        "Metric", METRICS, default=METRICS[0], required=True, key="metric", bind="query-params",
+        format_func=words.NAMES.get,
+    )  # fmt: skip
+    found = subgroups_of(
+        evidence.predictions, columns[column][evidence.rows], column, positive=label, threshold=at
+    )
+    for group in found:
+        if group.below:
+            st.warning(plain(group.below), icon=":material/trending_down:")
+    _forest(view, evidence, found, chosen, label, at)
+    _table(view, found, column)
+    st.caption(
+        f"{plain(label)} against the rest, at {at:.3f}. A subgroup is called clearly below where a test at "
+        "the 5 % level, shared over all subgroups and metrics of the column, finds it below all other cases. "
+        "Nothing flagged is no proof of fairness: small groups show little."
+    )
+
+
+def _forest(
+    view: View, evidence: Evidence, found: tuple[Subgroup, ...], metric: str, label: str, at: float
+) -> None:
+    whole = subgroups_of(evidence.predictions, [""] * len(evidence), "all", positive=label, threshold=at)[
+        0
+    ].metrics[metric]
+    rows = [
+        Estimate(
+            f"{group.value} (n = {group.n:,})", group.metrics[metric]["value"], group.metrics[metric]["low"],
+            group.metrics[metric]["high"], bool(group.below and WORDS[metric] in group.below),
+            str(group.metrics[metric].get("why", "")),
+        )
+        for group in found
+    ]  # fmt: skip
+    st.plotly_chart(
+        figures.forest_figure(rows, whole["value"], words.NAMES[metric], palette()), theme=None,
+        key="forest", config=chart_config(f"{view.run.id}-subgroups"),
+        alt=f"{words.NAMES[metric]} of each subgroup with its 95 % interval",
+    )  # fmt: skip
+
+
+def _table(view: View, found: tuple[Subgroup, ...], column: str) -> None:
+    rows = [
+        {
+            "Subgroup": plain(group.value),
+            "Cases": f"{group.n:,}",
+            "Positive": f"{group.positives:,}",
+            **{words.NAMES[name]: words.metric(group.metrics[name]) for name in METRICS},
+        }
+        for group in found
+    ]
+    st.table(rows, border="horizontal", hide_index=True, alt="Metrics of each subgroup")
+    for sentence in dict.fromkeys(
+        f"{plain(group.value)}: {sentence}" for group in found for sentence in words.why(group.metrics)
+    ):
+        st.caption(sentence)
+    ends = ("value", "low", "high")
+    offer_table(
+        ["subgroup", "cases", "positive", *(f"{name} {end}" for name in METRICS for end in ends), "below"],
+        [
+            [group.value, group.n, group.positives,
+             *(group.metrics[name][end] for name in METRICS for end in ends), group.below]
+            for group in found
+        ],
+        f"{view.run.id}-{column}",
+    )  # fmt: skip
