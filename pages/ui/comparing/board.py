@@ -47,9 +47,9 @@ def show(runs: Sequence[Run]) -> None:
 def show_runs(kept: Sequence[Entry], metric: str) -> None:
     """The table; one chosen row leads to its pages, two are compared."""
     st.markdown(
-        f"**{len(kept)} runs**, the {'highest' if METRICS[metric] else 'lowest'} {name_of(metric)} first, each "
-        "with its 95 % interval on its own test cases. Figures of different data cannot be compared: only "
-        "runs of the same *Tested on* saw the same cases."
+        f"**{len(kept)} runs**, the {'highest' if METRICS[metric] else 'lowest'} {name_of(metric)} first, "
+        "each with its 95 % interval on its own test cases. Figures of different data cannot be compared: "
+        "only runs of the same *Tested on* saw the same cases."
     )
     columns = list(dict.fromkeys((metric, *ALWAYS)))
     event = st.dataframe(
@@ -83,11 +83,11 @@ def show_dots(kept: Sequence[Entry], printed: Sequence[Landmark], metric: str) -
         st.caption(f"None of these runs has a measured {name_of(metric)}.")
         return
     st.subheader(f"{name_of(metric)} with 95 % intervals", anchor=False)
-    low = min(known) - 0.03
+    high = max(known)
+    span = min(known) - 0.03, max(1.01, high + 0.01) if METRICS[metric] else high + 0.03
     st.plotly_chart(
         figures.dot_figure(
-            dots, name_of(metric), (low, max(1.01, max(known) + 0.01) if METRICS[metric] else max(known) + 0.03),
-            0.5 if metric == "auc" else None, palette(),
+            dots, name_of(metric), span, 0.5 if metric == "auc" else None, palette()
         ),
         theme=None, key="dots", config=chart_config(f"leaderboard-{metric}"),
         alt=f"{name_of(metric)} of every run with its 95 % interval",
@@ -180,10 +180,10 @@ def csv_table(kept: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
 
 def published_rows(printed: Sequence[Landmark], kept: Sequence[Entry]) -> list[dict[str, object]]:
     """A row a published system, with our run of its recipe where one is at hand."""
-    ours = {entry.published: entry for entry in kept if entry.published} if kept else {}
     rows = []
     for line in printed:
-        printed_here, own = line.published, ours.get(line.published)
+        printed_here = line.published
+        own = next((entry for entry in kept if entry.published == printed_here), None)
         row: dict[str, object] = {"System": line.network, "Modality": line.modality, "Classes": line.classes}
         row |= {name_of(name): printed_here.figures.get(name) for name in PRINTED}
         row |= {"Our run": own.id if own else None, "Test cases": printed_here.test_cases}
@@ -251,7 +251,7 @@ def _column_config(columns: Sequence[str]) -> dict[str, object]:
         "Run": st.column_config.TextColumn(pinned=True),
         "n": number(format="%d", width="small", help="Test cases"),
         "Parameters (millions)": number(format="%.2f"),
-        "ms an image": number(format="%.0f", help="Median of single explained predictions on the machine that made the run"),
+        "ms an image": number(format="%.0f", help="Median of single predictions, where it was made"),
     }  # fmt: skip
 
 

@@ -123,9 +123,9 @@ def _list(pair: Pair, differ: np.ndarray) -> None:
             }
             for case, label, p, called, q, also, right in rows
         ],
-        column_config={
-            name: st.column_config.NumberColumn(format="%.3f") for name in (pair.first.id, f"{pair.second.id} ")
-        },
+        column_config=dict.fromkeys(
+            (pair.first.id, f"{pair.second.id} "), st.column_config.NumberColumn(format="%.3f")
+        ),
         hide_index=True, height=min(320, 38 + 35 * listed), key=_TABLE, on_select=lambda: _take_row(pair),
         selection_mode="single-row", alt="Cases that the runs call differently",
     )  # fmt: skip
@@ -196,8 +196,8 @@ def _opened(pair: Pair) -> int | None:
 
 def _right(pair: Pair, i: int) -> str:
     shared = pair.paired.shared
-    right = [run.id for run, called in zip(pair.runs, (shared.first_called, shared.second_called), strict=True)
-             if called[i] == shared.labels[i]]  # fmt: skip
+    called = (shared.first_called[i], shared.second_called[i])
+    right = [run.id for run, label in zip(pair.runs, called, strict=True) if label == shared.labels[i]]
     return right[0] if right else "neither"
 
 

@@ -45,8 +45,8 @@ def probability_figure(rows: Sequence[Called], title: str, colours: Palette) -> 
     # In a column of their own: beside the dots they would lie on thresholds.
     values = [
         {
-            "x": 1.035, "y": i, "xanchor": "left", "showarrow": False, "text": f"<b>{row.probability:.3f}</b>",
-            "font": {"size": 13, "color": mark},
+            "x": 1.035, "y": i, "xanchor": "left", "showarrow": False,
+            "text": f"<b>{row.probability:.3f}</b>", "font": {"size": 13, "color": mark},
         }
         for i, (row, mark) in enumerate(zip(rows, marks, strict=True))
     ]  # fmt: skip
@@ -207,8 +207,11 @@ def scatter_figure(
     if chosen is not None:
         data.append(
             {
-                "type": "scatter", "mode": "markers", "x": [chosen[0]], "y": [chosen[1]], "hoverinfo": "skip",
-                "marker": {"size": 17, "symbol": "circle-open", "color": colours.text, "line": {"width": 2.2}},
+                "type": "scatter", "mode": "markers", "x": [chosen[0]], "y": [chosen[1]],
+                "hoverinfo": "skip", "showlegend": False,
+                "marker": {
+                    "size": 17, "symbol": "circle-open", "color": colours.text, "line": {"width": 2.2}
+                },
             }
         )  # fmt: skip
     line = {"type": "line", "line": {"color": colours.text, "width": 1.2, "dash": "dot"}, "layer": "below"}
