@@ -25,6 +25,7 @@ COMMANDS = {
     "cost": "cost",
     "pack": "pack",
     "import": "import_",
+    "report": "report",
     "phantoms": "phantoms",
     "audit-data": "audit_data",
 }

@@ -249,11 +249,12 @@ def _errors(evidence: Evidence, verdicts: Verdicts) -> tuple[Part, ...]:
     )
     missed = int((true == _place(verdicts, label)).sum()) if label in verdicts.classes else 0
     said = f"{count(len(wrong), 'case')} of {len(evidence):,} called wrongly, {missed:,} of them {label}."
-    caption = (
+    note = (
         "The most confident errors. A case is named by its row in the run's predictions.csv (0 is the first "
         "case): this report holds no case or patient id."
     )
-    return Text(said), Table(("Row", "True", "Called", f"Probability of {label}"), rows, caption)
+    table = Table(("Row", "True", "Called", f"Probability of {label}"), rows, width=0.5)
+    return Text(said), table, Text(note, "small")
 
 
 def _place(verdicts: Verdicts, label: str) -> int:

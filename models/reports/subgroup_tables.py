@@ -49,7 +49,7 @@ def subgroup_parts(
         below += [f"{spoken(column)} {group.below}" for group in groups if group.below]
         tables.append(_table(column, groups))
     if below:
-        return [Text("\n".join(f"- {sentence}" for sentence in below), "warning"), *tables]
+        return [*(Text(sentence, "warning") for sentence in below), *tables]
     quiet = (
         "No subgroup falls clearly below the others. Small groups can hide a difference: see the intervals."
     )
@@ -61,7 +61,8 @@ def spoken(column: str) -> str:
     return _SPOKEN.get(column, column.replace("_", " ").capitalize())
 
 
-_SPOKEN = {"n_lesions": "Lesions", "birads": "BI-RADS", "lesion_size": "Lesion size (share of the image)"}
+_SPOKEN = {"n_lesions": "Lesions", "birads": "BI-RADS", "lesion_size": "Lesion size"}
+_CAPTIONS = {"lesion_size": "Lesion size: the share of the image that the lesion's mask covers."}
 
 
 def _tells_apart(values: list[str]) -> bool:
@@ -75,4 +76,4 @@ def _table(column: str, groups: Sequence[Subgroup]) -> Table:
     for group in groups:
         figures = (told(group.metrics[name], 2) for name in ("auc", "sensitivity", "specificity", "ppv"))
         rows.append((group.value, group.n, group.positives, *figures))
-    return Table((spoken(column), *COLUMNS), tuple(rows))
+    return Table((spoken(column), *COLUMNS), tuple(rows), _CAPTIONS.get(column, ""))

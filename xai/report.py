@@ -1,0 +1,155 @@
+"""A case as a report: what the model said, where its evidence lies, and how far to trust it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.reports import Figure, Report, Section, Table, Text, facts
+from models.reports.wording import told
+from xai.cam import why_no_contributions
+from xai.export import overlay_png, png_bytes
+from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, to_rgb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.reports.document import Part
+    from models.runs import Run
+    from xai.explain import CaseExplanation
+    from xai.heatmap import Heatmap
+
+MEASURES = {
+    "iou": "IoU at half of the maximum",
+    "dice": "Dice at half of the maximum",
+    "energy": "Share of the evidence on the lesion",
+    "average_precision": "Average precision of the pixels",
+}
+OF_A_PERSON = "This file holds the image itself: send it only to who may see the image."
+
+
+def explanation_report(
+    result: CaseExplanation,
+    opacity: float = DEFAULT_OPACITY,
+    colours: str = DEFAULT_COLOURS,
+    doubts: Sequence[str] = (),
+) -> Report:
+    """One image through one run. doubts: why the run may have nothing to say about this image."""
+    study, run = result.study, result.run
+    sections = (
+        Section("Verdict", _verdict(result, doubts)),
+        Section(f"Evidence for {result.label}", _pictures(result, opacity, colours)),
+        Section("What the margin is made of", _contributions(result)),
+        Section("Against the lesion mask", _measures(result)),
+        Section("The run's record", _record(run)),
+        Section("Where this comes from", _origin(result)),
+    )
+    return Report("One image, explained", f"{study.name} by {run.title} (run {run.id})", sections)
+
+
+def _verdict(result: CaseExplanation, doubts: Sequence[str]) -> tuple[Part, ...]:
+    reading, run = result.reading, result.run
+    if len(run.classes) > 2:
+        said = f"The model says {reading.label}, the most probable class."
+    else:
+        side = "at or above" if reading.label == run.positive else "below"
+        said = (
+            f"The model says {reading.label}: {side} the threshold {reading.threshold:.3f} of {run.positive}."
+        )
+    rows = tuple((name, f"{p:.3f}") for name, p in reading.probabilities.items())
+    cautions = [*doubts, *(caution.sentence for caution in result.cautions), *study_notices(result)]
+    return (
+        Text(f"{said} Not a diagnosis."),
+        Table(("Class", "Calibrated probability"), rows),
+        *(Text(sentence, "warning") for sentence in cautions),
+    )
+
+
+def study_notices(result: CaseExplanation) -> tuple[str, ...]:
+    """What the reader of the file had to choose, and that a phantom is one."""
+    phantom = ("The image is a synthetic phantom: no person is in it.",) if result.study.synthetic else ()
+    return (*phantom, *result.study.notices)
+
+
+def _pictures(result: CaseExplanation, opacity: float, colours: str) -> tuple[Part, ...]:
+    maps = [result.joint, *(result.heatmaps if len(result.heatmaps) > 1 else ())]
+    original = Figure(
+        "The image as stored.", "The image", png=png_bytes(to_rgb(result.study.display())), width=0.5
+    )
+    overlays = [
+        Figure(
+            _caption(heatmap), f"Heatmap of {result.label}, {_named(heatmap)}",
+            png=overlay_png(result, heatmap, opacity, colours), width=0.5,
+        )
+        for heatmap in maps
+    ]  # fmt: skip
+    note = () if result.study.synthetic else (Text(OF_A_PERSON, "small"),)
+    return (original, *overlays, *note)
+
+
+def _named(heatmap: Heatmap) -> str:
+    return "joint map" if heatmap.map.name == "joint" else heatmap.map.name
+
+
+def _caption(heatmap: Heatmap) -> str:
+    if heatmap.blank:
+        return f"{_named(heatmap).capitalize()}: blank, nothing to draw."
+    grid, reach = heatmap.grid, f"{heatmap.minimum:+.3f} to {heatmap.maximum:+.3f}"
+    return (
+        f"{_named(heatmap).capitalize()}, {grid[0]} x {grid[1]} cells, {heatmap.map.method}: {reach} logit "
+        f"units a cell, full colour at {heatmap.scale:.3g}."
+    )
+
+
+def _contributions(result: CaseExplanation) -> tuple[Part, ...]:
+    margin = f"Margin of {result.label}: {result.margin:+.3f} logit units."
+    if why := why_no_contributions(result.reading.explained.head):
+        return (Text(f"{margin} {why}"),)
+    named = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
+    rows = [*named, ("rest (no place in the image)", result.rest), ("margin", result.margin)]
+    table = Table(("Part", "Logit units"), tuple((name, _signed(value)) for name, value in rows))
+    return Text(f"{margin} Contributions and rest add up to it."), table
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def _measures(result: CaseExplanation) -> tuple[Part, ...]:
+    found = result.measures
+    if found is None:
+        return (Text("No lesion mask was given: whether the map finds the lesion was not measured."),)
+    rows = [("Pointing game: is the map's highest point on the lesion?", "hit" if found.pointing else "miss")]
+    rows += [(words, f"{getattr(found, name):.3f}") for name, words in MEASURES.items()]
+    note = [Text("One case proves little: see the run's record.", "small")]
+    if result.label != result.run.positive:
+        other = f"The map explains {result.label}, which is not the finding the mask outlines."
+        note.insert(0, Text(other, "warning"))
+    return (Table(("Measure of the joint map", "Value"), tuple(rows)), *note)
+
+
+def _record(run: Run) -> tuple[Part, ...]:
+    test = run.card.metrics.get("test", {})
+    names = (("AUC", "auc"), ("Sensitivity", "sensitivity"), ("Specificity", "specificity"))
+    names += (("Pointing game", "pointing"), ("IoU of map and lesion", "iou"))
+    rows = [(words, told(test[name], 2), test[name].n) for words, name in names if name in test]
+    if not rows:
+        return (Text("This run's card holds no test metrics."),)
+    of = "synthetic phantoms" if run.card.synthetic else run.card.data.name
+    return (
+        Table(("On its own test cases", "Value (95 % interval)", "n"), tuple(rows), f"Test cases of {of}."),
+    )
+
+
+def _origin(result: CaseExplanation) -> tuple[Part, ...]:
+    study, run, reading = result.study, result.run, result.reading
+    card = run.card
+    pairs = [
+        ("Image", f"{study.width:,} x {study.height:,} pixels, sha256 {study.digest}"),
+        ("Run", f"{run.id}, digest {run.digest}"),
+        ("Engine", reading.explained.engine),
+        ("Method", result.method),
+        ("Data of the run", " ".join(filter(None, (card.data.name, card.data.licence)))),
+        ("Intended use", card.intended_use),
+        ("Limits", card.limits),
+    ]
+    return (facts(pairs),)
