@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from models.reports import Figure, Report, Section, Table, Text, facts
 from models.reports.wording import told
 from xai.cam import why_no_contributions
-from xai.export import overlay_png, png_bytes
-from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, to_rgb
+from xai.export import png_bytes
+from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay, to_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +27,7 @@ MEASURES = {
     "energy": "Share of the evidence on the lesion",
     "average_precision": "Average precision of the pixels",
 }
+LONGEST_SIDE = 1200
 OF_A_PERSON = "This file holds the image itself: send it only to who may see the image."
 
 
@@ -71,19 +75,33 @@ def study_notices(result: CaseExplanation) -> tuple[str, ...]:
 
 
 def _pictures(result: CaseExplanation, opacity: float, colours: str) -> tuple[Part, ...]:
-    maps = [result.joint, *(result.heatmaps if len(result.heatmaps) > 1 else ())]
-    original = Figure(
-        "The image as stored.", "The image", png=png_bytes(to_rgb(result.study.display())), width=0.5
-    )
-    overlays = [
-        Figure(
-            _caption(heatmap), f"Heatmap of {result.label}, {_named(heatmap)}",
-            png=overlay_png(result, heatmap, opacity, colours), width=0.5,
-        )
-        for heatmap in maps
-    ]  # fmt: skip
-    note = () if result.study.synthetic else (Text(OF_A_PERSON, "small"),)
-    return (original, *overlays, *note)
+    shown = _reduced(result.study.display())
+    mask = None if result.mask is None else _reduced(result.mask[..., None].astype(np.uint8))[..., 0] > 0
+    figures = [Figure("The image as stored.", "The image", png=png_bytes(to_rgb(shown)), width=0.5)]
+    for heatmap in (result.joint, *(result.heatmaps if len(result.heatmaps) > 1 else ())):
+        smaller = replace(heatmap, placement=replace(heatmap.placement, native=shown.shape[:2]))
+        drawing = png_bytes(draw_overlay(shown, smaller, opacity, colours, mask))
+        alt = f"Heatmap of {result.label}, {_named(heatmap)}"
+        figures.append(Figure(_caption(heatmap), alt, png=drawing, width=0.5))
+    notes = []
+    if shown.shape[:2] != result.study.display().shape[:2]:
+        notes.append("Pictures are reduced in size; the measures are of the whole image.")
+    if not result.study.synthetic:
+        notes.append(OF_A_PERSON)
+    return (*figures, *(Text(note, "small") for note in notes))
+
+
+def _reduced(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, C] averaged down so that the longer side is at most LONGEST_SIDE: a page shows no more."""
+    height, width = pixels.shape[:2]
+    factor = LONGEST_SIDE / max(height, width)
+    if factor >= 1:
+        return pixels
+    import cv2
+
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    smaller = cv2.resize(np.ascontiguousarray(pixels), size, interpolation=cv2.INTER_AREA)
+    return smaller if smaller.ndim == 3 else smaller[..., None]
 
 
 def _named(heatmap: Heatmap) -> str:
@@ -144,11 +162,13 @@ def _origin(result: CaseExplanation) -> tuple[Part, ...]:
     study, run, reading = result.study, result.run, result.reading
     card = run.card
     pairs = [
-        ("Image", f"{study.width:,} x {study.height:,} pixels, sha256 {study.digest}"),
-        ("Run", f"{run.id}, digest {run.digest}"),
+        ("Image", f"{study.width:,} x {study.height:,} pixels"),
+        ("Its digest", study.digest),
+        ("Run", run.id),
+        ("Its digest", run.digest),
         ("Engine", reading.explained.engine),
         ("Method", result.method),
-        ("Data of the run", " ".join(filter(None, (card.data.name, card.data.licence)))),
+        ("Data of the run", ": ".join(filter(None, (card.data.name, card.data.licence)))),
         ("Intended use", card.intended_use),
         ("Limits", card.limits),
     ]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.reports.document import Part, Table, Text
+from models.reports.subgroup_tables import spoken
+from models.reports.wording import listed
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -84,6 +86,10 @@ def _of_the_data(run: Run, columns: tuple[str, ...]) -> dict[int, tuple[str, str
         found[10] = (YES if run.card.prepare else PARTLY, "Training data: what was cut or left out")
     if data.n_train and data.n_test:
         found[19] = (YES, "Training and evaluation data: cases a part")
+    if run.card.members:
+        kind = run.card.members[0].kind
+        found[19] = (YES, f"Quantitative analyses: {len(run.card.members)} {kind}s, cases of each")
+        found[20] = (YES, "Evaluation data: by patient where ids exist, and by groups of near-duplicates")
     if data.split_id:
         found[20] = (YES, "Evaluation data: by patient where ids exist, and by groups of near-duplicates")
     return found
@@ -91,21 +97,23 @@ def _of_the_data(run: Run, columns: tuple[str, ...]) -> dict[int, tuple[str, str
 
 def _of_the_model(run: Run) -> dict[int, tuple[str, str]]:
     card = run.card
+    found = {43: (PARTLY, "The run's folder; the data's licence says who may have the images")}
+    if not (run.has_weights or card.head or card.cost):
+        return found | {1: (PARTLY, "The results came without a word on their model")}
     kind = "a classical classifier on deep features" if _classical(run) else "deep learning"
-    found = {1: (YES, f"Model details: {kind}")}
-    if not run.has_weights:
-        return {1: (PARTLY, "The results came without their model")}
-    found |= {
-        9: (YES, "Model details: size, fitting and picture steps of the input"),
-        22: (YES, "Model details; every layer is in the run's ONNX files"),
-        23: (YES if card.versions else NO, "Model details: versions"),
-        27: _joined(run),
-        31: _explained(run),
-        43: (PARTLY, "The run holds its weights; the data's licence says who may have them"),
-    }
+    found |= {1: (YES, f"Model details: {kind}"), 27: _joined(run)}
+    if run.has_weights:
+        found[9] = (YES, "Model details: size, fitting and picture steps of the input")
+        found[22] = (YES, "Model details; every layer is in the run's ONNX files")
+        found[31] = _explained(run)
+    else:
+        found[22] = (PARTLY, "Model details; the weights are not in this run")
+    if card.versions:
+        found[23] = (YES, "Model details: versions")
     if card.sources or card.training.get("strategy"):
         found[24] = (YES, "Training data: starting weights")
     if run.path("recipe.toml"):
+        found[9] = (YES, "recipe.toml: input and augmentation")
         found[25] = (YES, "recipe.toml in the run's folder has every choice")
         found[26] = (PARTLY, "recipe.toml and history.csv: the stages and how long each lasted")
         found[42] = (YES, "recipe.toml; its digest is in the card")
@@ -114,7 +122,7 @@ def _of_the_model(run: Run) -> dict[int, tuple[str, str]]:
 
 def _of_the_results(run: Run, columns: tuple[str, ...]) -> dict[int, tuple[str, str]]:
     tested = "test" in run.card.metrics
-    by = ", ".join(column.replace("_", " ") for column in columns)
+    by = listed([spoken(column).lower() for column in columns])
     found = {
         28: (YES, "Metrics"),
         29: (YES, "Metrics: a 95 % interval beside every figure, and how it was had"),
@@ -143,6 +151,8 @@ def _explained(run: Run) -> tuple[str, str]:
 def _joined(run: Run) -> tuple[str, str]:
     if len(run.card.branches) > 1:
         return YES, f"Model details: {len(run.card.branches)} branches joined before the head"
+    if "hybrid" in run.card.network:
+        return YES, "Model details: several branches joined before the head"
     return NOTHING, "One network"
 
 

@@ -229,33 +229,28 @@ def _errors(evidence: Evidence, verdicts: Verdicts) -> tuple[Part, ...]:
     wrong = np.flatnonzero(verdicts.truth != verdicts.called)
     if not len(wrong):
         return (Text("No case was called wrongly."),)
-    p = evidence.predictions.probabilities
     label = verdicts.label or evidence.positive
-    at = evidence.classes.index(label)
-    true, called = verdicts.truth[wrong], verdicts.called[wrong]
-    if verdicts.label is None or evidence.binary:
-        sure = p[wrong, called]
-    else:
-        sure = np.where(called == 1, p[wrong, at], 1 - p[wrong, at])
-    order = wrong[np.argsort(-sure, kind="stable")][:WORST]
-    rows = tuple(
-        (
-            int(evidence.rows[i]),
-            verdicts.classes[verdicts.truth[i]],
-            verdicts.classes[verdicts.called[i]],
-            f"{p[i, at]:.3f}",
-        )
-        for i in order
-    )
-    missed = int((true == _place(verdicts, label)).sum()) if label in verdicts.classes else 0
+    p = evidence.predictions.probabilities[:, evidence.classes.index(label)]
+    sure = _sureness(evidence, verdicts)
+    truth, called = (np.array(verdicts.classes)[which] for which in (verdicts.truth, verdicts.called))
+    order = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST].tolist()
+    rows = [
+        (str(evidence.rows[i]), str(truth[i]), str(called[i]), f"{sure[i]:.3f}", f"{p[i]:.3f}") for i in order
+    ]
+    missed = int((truth[wrong] == label).sum())
     said = f"{count(len(wrong), 'case')} of {len(evidence):,} called wrongly, {missed:,} of them {label}."
     note = (
         "The most confident errors. A case is named by its row in the run's predictions.csv (0 is the first "
         "case): this report holds no case or patient id."
     )
-    table = Table(("Row", "True", "Called", f"Probability of {label}"), rows, width=0.5)
-    return Text(said), table, Text(note, "small")
+    columns = ("Row", "True", "Called", "Probability of the call", f"Probability of {label}")
+    return Text(said), Table(columns, tuple(rows)), Text(note, "small")
 
 
-def _place(verdicts: Verdicts, label: str) -> int:
-    return verdicts.classes.index(label)
+def _sureness(evidence: Evidence, verdicts: Verdicts) -> np.ndarray:
+    """The probability of what each case was called, float [n]."""
+    p = evidence.predictions.probabilities
+    if verdicts.label is None or evidence.binary:
+        return p[np.arange(len(p)), verdicts.called]
+    own = p[:, evidence.classes.index(verdicts.label)]
+    return np.where(verdicts.called == 1, own, 1 - own)

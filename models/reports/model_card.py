@@ -121,7 +121,9 @@ def _head(run: Run) -> str:
 def _calibration(run: Run) -> str:
     method = run.card.calibration.method
     named = {"platt": "Platt scaling", "temperature": "temperature scaling"}
-    return f"{named[method]}, fitted on validation cases" if method in named else "none"
+    if method in named:
+        return f"{named[method]}, fitted on validation cases"
+    return "none" if run.has_weights else ""
 
 
 def _intended_use(run: Run) -> tuple[Part, ...]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui import sentences
 from pages.ui.panels import chosen_map
 from pages.ui.pictures import Style
+from pages.ui.reporting import offer_report
 from xai.explain import CaseExplanation
 from xai.export import document, file_stem, overlay_png, safe_part, to_json
+from xai.report import explanation_report
 
 
 def offer_downloads(result: CaseExplanation, name: str, style: Style) -> None:
-    """The overlay as PNG without metadata, and a JSON document with every number."""
+    """The overlay as PNG without metadata, a JSON document with every number, and all of it to read."""
     heatmap, stem = chosen_map(result, name), file_stem(result)
     with st.container(horizontal=True):
         st.download_button(
@@ -22,3 +25,5 @@ def offer_downloads(result: CaseExplanation, name: str, style: Style) -> None:
             "All numbers (JSON)", lambda: to_json(document(result)), f"{stem}.json", "application/json",
             key="download_json", on_click="ignore",
         )  # fmt: skip
+        doubts = sentences.mismatches(result.study, result.run)
+        offer_report(lambda: explanation_report(result, style.opacity, style.colours, doubts), stem)
