@@ -109,6 +109,8 @@ class Evidence:
 
     def auc(self, label: str | None = None) -> Metric:
         """Of one class, or with more than two and no label the mean over the classes that have cases."""
+        if not self._ranked():
+            return undefined(f"All cases are {self.classes[self.predictions.labels[0]]}.", len(self))
         if label is not None or self.binary:
             return self.ranking(label).auc()
         return self._macro_auc
@@ -223,10 +225,7 @@ class Evidence:
 
     @cached_property
     def _macro_auc(self) -> Metric:
-        ranked, n = self._ranked(), len(self)
-        if not ranked:
-            return undefined(f"All cases are {self.classes[self.predictions.labels[0]]}.", n)
-        own = [self.ranking(label) for label in ranked]
+        n, own = len(self), [self.ranking(label) for label in self._ranked()]
         if why := next((ranking.auc()["why"] for ranking in own if ranking.auc()["value"] is None), ""):
             return undefined(str(why), n)
         found = areas([r.outcomes for r in own], [r.scores for r in own], self.groups)

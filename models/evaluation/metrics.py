@@ -1,4 +1,4 @@
-"""Predictions to metrics, each with its 95 % interval.
+"""The metrics' names and definitions, and those that follow from verdicts, each with its 95 % interval.
 
 With two classes the metrics speak of the positive class. With more, auc, sensitivity, specificity, ppv and
 npv are one-against-rest means over the classes that have cases, f1 the mean over the classes that have cases
@@ -6,10 +6,10 @@ or are called, and brier is the sum over classes (0..2). `ece` has ten bins of e
 class's probability or, with more classes, over that of the called one (Guo et al. 2017, ICML).
 
 Intervals: Wilson's score interval for what is a share of cases (accuracy; with two classes also sensitivity,
-specificity, ppv and npv), with the effective number of independent cases where there are groups; for the rest
-the 2.5th and 97.5th percentile of a stratified bootstrap that draws whole groups. Where no case is wrong,
-resampling would promise certainty: there the low end comes from score intervals too. The ece of a few cases
-lies above that of many, and so do its resamples: read its interval as a bound from above.
+specificity, ppv and npv), with the effective number of independent cases where there are groups; DeLong's for
+auc (`ranking`); for the rest the 2.5th and 97.5th percentile of a stratified bootstrap that draws whole
+groups. Where no case is wrong, resampling would promise certainty: there the low end comes from score
+intervals too.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import BadInput
-from models.evaluation.counting import Counted, matrix_metrics
-from models.evaluation.intervals import (
-    effective_n,
-    group_index,
-    percentile_interval,
-    perfect_auc_low,
-    resampled_weights,
-    wilson,
-)
-from models.evaluation.predictions import check_probabilities
+from models.evaluation.counting import matrix_metrics
+from models.evaluation.intervals import effective_n, group_index, percentile_interval, wilson
 
 # The order in which they are shown.
 METRICS = (
@@ -47,42 +39,6 @@ METRICS = (
 # Those that follow from the confusion matrix alone.
 VERDICT_METRICS = METRICS[1:10]
 Metric = dict[str, float | int | str | None]
-
-
-def evaluate(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    *,
-    classes: Sequence[str],
-    positive: str | None = None,
-    threshold: float = 0.5,
-    groups: Sequence[str] | None = None,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> dict[str, Metric]:
-    """{metric: {"value", "low", "high", "n"}} for every name in METRICS.
-
-    labels int [n] as indices into `classes`; probabilities [n, C], rows adding to 1. With two classes a case
-    is called `positive` (by default the second class) where its probability is at least `threshold`; with
-    more, the most probable class is called. `groups` [n] names each case's patient or duplicate group. `n` is
-    the number of cases that the value is over: positives for sensitivity, called positives for ppv, and so
-    on. A metric that cannot be had is {"value": None, "low": None, "high": None, "n": n, "why": sentence}.
-    Raises BadInput for probabilities or labels that are none.
-    """
-    p = check_probabilities(probabilities, len(classes))
-    at = positive_index(classes, positive)
-    called = predicted_classes(p, threshold, at)
-    cases = _Cases(_checked_labels(labels, p), called, group_index(groups, len(p)), tuple(classes), at)
-    if not len(p):
-        return {name: _undefined(name, cases) for name in METRICS}
-    counted = Counted(cases.labels, p, called, at)
-    values = counted(np.ones((1, len(p))))
-    blocks = [counted(weights) for weights in resampled_weights(cases.labels, groups, resamples, seed)]
-    result = {}
-    for name in METRICS:
-        resampled = np.concatenate([block[name] for block in blocks])
-        result[name] = _metric(name, float(values[name][0]), cases, resampled)
-    return result
 
 
 def verdict_metrics(
@@ -216,20 +172,12 @@ def _interval(name: str, value: float, cases: _Cases, resampled: np.ndarray) -> 
         chosen = cases.over(name)
         return wilson(value, effective_n((cases.called == cases.labels)[chosen], cases.groups[chosen]))
     low, high = percentile_interval(resampled, value)
-    if name == "auc" and value <= 0:
-        high = 1 - _perfect_low(name, cases)
-    if name not in ("brier", "ece") and low >= 1:
-        low = _perfect_low(name, cases)
-    return low, high
+    return (_perfect_low(name, cases), high) if low >= 1 else (low, high)
 
 
 def _perfect_low(name: str, cases: _Cases) -> float:
     """The low end for a value of 1, by what the number of groups allows."""
     is_class = [cases.labels == k for k in range(len(cases.classes))]
-    if name == "auc":
-        ranked = [is_class[cases.positive]] if cases.binary else [own for own in is_class if own.any()]
-        lows = [perfect_auc_low(cases.groups_with(own), cases.groups_with(~own)) for own in ranked]
-        return float(np.mean(lows))
     matrix = np.zeros((1, len(is_class), len(is_class)))
     for k, own in enumerate(is_class):
         if own.any():
@@ -238,14 +186,3 @@ def _perfect_low(name: str, cases: _Cases) -> float:
             matrix[0, k] = n * (1 - share) / (len(is_class) - 1)
             matrix[0, k, k] = n * share
     return float(matrix_metrics(matrix, cases.positive if cases.binary else None)[name][0])
-
-
-def _checked_labels(labels: np.ndarray, p: np.ndarray) -> np.ndarray:
-    labels = np.asarray(labels, dtype=np.int64).reshape(-1)
-    if len(labels) != len(p):
-        raise BadInput(
-            f"There are {len(labels)} labels for {len(p)} predictions: give each case one of both."
-        )
-    if len(labels) and not (labels.min() >= 0 and labels.max() < p.shape[1]):
-        raise BadInput("Some cases have no label among the classes: leave them out before the evaluation.")
-    return labels

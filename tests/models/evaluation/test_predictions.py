@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.errors import BadInput
+from models.evaluation import predictions as predictions_module
 from models.evaluation.predictions import Predictions, read_predictions, write_predictions
 
 HEADER = "case_id,patient_id,group,split,label,p_other,p_malignant,logit\n"
@@ -130,3 +131,33 @@ def test_columns_that_do_not_fit_are_refused(change, words):
     predictions = example()
     with pytest.raises(BadInput, match=words):
         Predictions(**{**vars(predictions), **change})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "case_id,p_a,p_b,status,why\nx,0.5,0.5,done,\ny,,,refused,The file is empty.\nz,1,0,done,\n",
+        "case_id,patient_id,split,label,p_a,p_b,note\né1,,test,a,0.5,0.5,x\nx,p,,,0.25,0.75,\n",
+        'case_id,p_a,p_b,logit\r\n"x\ny",0.1,0.9,1e-3\r\n"a ""b""",0.30000000000000004,0.7,-2\r\n',
+        HEADER + 'a,p,g,train,malignant,0.25,0.75,1\n\nb,,,,,1,0,"-3"\n',
+    ],
+)
+def test_both_readers_agree(tmp_path, text):
+    path = tmp_path / "predictions.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    fast, careful = predictions_module._read_fast(path, None), predictions_module._read_carefully(path, None)
+    assert same(fast, careful)
+    assert (fast.logits is None) == (careful.logits is None)
+    assert fast.logits is None or np.array_equal(fast.logits, careful.logits)
+
+
+def test_the_fast_reader_leaves_what_is_unusual_to_the_careful_one(tmp_path):
+    path = tmp_path / "predictions.csv"
+    for text in (
+        HEADER,
+        HEADER + "a,,,,cyst,0.5,0.5,0\n",
+        HEADER + "a,,,,other,0.5,,0\n",
+        "case_id,p_a\nx,1\n",
+    ):
+        path.write_text(text)
+        assert predictions_module._read_fast(path, None) is None
