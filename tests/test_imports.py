@@ -35,6 +35,7 @@ PACKAGES = {
     "sklearn": "scikit-learn",
     "tf_keras_vis": "tf-keras-vis",
     "tomli_w": "tomli-w",
+    "yaml": "PyYAML",
 }
 
 

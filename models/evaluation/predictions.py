@@ -4,15 +4,21 @@ Columns: case_id, patient_id, group, split, label, then `p_<class>` a class, the
 `logit_<class>` a class. Other columns (such as the batch's `status` and `why`) are passed over.
 """
 
+from __future__ import annotations
+
 import csv
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow
 
 KEYS = ("case_id", "patient_id", "group", "split", "label")
 # Written probabilities of other tools are rounded to three or four digits.
@@ -67,21 +73,21 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.case_ids)
 
-    def take(self, which: np.ndarray) -> "Predictions":
+    def take(self, which: np.ndarray) -> Predictions:
         """The cases that a boolean mask [n] or an index array picks."""
         fields = (self.case_ids, self.patient_ids, self.groups, self.splits, self.labels, self.probabilities)
         logits = None if self.logits is None else self.logits[which]
         return Predictions(self.classes, *(field[which] for field in fields), logits)
 
-    def relabelled(self, labels: np.ndarray) -> "Predictions":
+    def relabelled(self, labels: np.ndarray) -> Predictions:
         """The same cases with other labels, int [n]."""
         return replace(self, labels=labels)
 
-    def part(self, split: str) -> "Predictions":
+    def part(self, split: str) -> Predictions:
         """The cases of one split ("train", "validation", "test")."""
         return self.take(self.splits == split)
 
-    def labelled(self) -> "Predictions":
+    def labelled(self) -> Predictions:
         """The cases that have a label."""
         return self.take(self.labels >= 0)
 
@@ -135,16 +141,13 @@ def columns(classes: Sequence[str], logits: np.ndarray | None) -> list[str]:
 
 def rows(predictions: Predictions) -> Iterator[list[str]]:
     """The rows of `predictions.csv`, in the order of `columns`."""
-    for i, key in enumerate(
-        zip(predictions.case_ids, predictions.patient_ids, predictions.groups, strict=True)
-    ):
-        label = predictions.labels[i]
-        numbers = [
-            *predictions.probabilities[i],
-            *(() if predictions.logits is None else predictions.logits[i]),
-        ]
-        named = [*map(str, key), str(predictions.splits[i]), predictions.classes[label] if label >= 0 else ""]
-        yield named + [repr(float(number)) for number in numbers]
+    numbers = predictions.probabilities
+    if predictions.logits is not None:
+        numbers = np.concatenate([numbers, predictions.logits], axis=1)
+    names = (predictions.case_ids, predictions.patient_ids, predictions.groups, predictions.splits)
+    columns = [*(column.tolist() for column in names), predictions.labels.tolist(), numbers.tolist()]
+    for *named, label, values in zip(*columns, strict=True):
+        yield [*named, predictions.classes[label] if label >= 0 else "", *map(repr, values)]
 
 
 def read_predictions(path: str | Path, classes: Sequence[str] | None = None) -> Predictions:
@@ -155,6 +158,107 @@ def read_predictions(path: str | Path, classes: Sequence[str] | None = None) -> 
     prediction.
     """
     path = Path(path)
+    return _read_fast(path, classes) or _read_carefully(path, classes)
+
+
+def _read_fast(path: Path, classes: Sequence[str] | None) -> Predictions | None:
+    """The file column by column, or None where anything is unusual: the careful reader then says what."""
+    import pyarrow
+    from pyarrow import csv as arrow
+
+    try:
+        header = arrow.open_csv(path).schema.names
+        found = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
+        classes = tuple(classes or found)
+        wanted = ["case_id", *(f"p_{name}" for name in classes)]
+        if len(set(header)) < len(header) or len(classes) < 2 or not set(wanted) <= set(header):
+            return None
+        # Numbers become the nearest double, as by float(); other columns are not converted.
+        kinds = dict.fromkeys((*KEYS, "why"), pyarrow.string())
+        logits = ["logit"] if "logit" in header else [f"logit_{name}" for name in classes]
+        logits = logits if set(logits) <= set(header) else []
+        kinds |= dict.fromkeys([*wanted[1:], *logits], pyarrow.float64())
+        table = arrow.read_csv(
+            path,
+            parse_options=arrow.ParseOptions(newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(
+                column_types=kinds,
+                include_columns=[name for name in kinds if name in header],
+                null_values=[""],
+                strings_can_be_null=False,
+            ),
+        )
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
+        return None
+    return _of_columns(table, classes, logits)
+
+
+def _of_columns(table: pyarrow.Table, classes: tuple[str, ...], logits: list[str]) -> Predictions | None:
+    """Predictions of a table that was read column by column; None where the careful reader must look."""
+    if not table.num_rows:
+        return None
+    numbers = np.stack([_numbers(table[name]) for name in (*(f"p_{c}" for c in classes), *logits)], axis=1)
+    kept = np.ones(len(numbers), dtype=bool)
+    if "why" in table.column_names:  # files that a batch could not read
+        kept = ~(np.isnan(numbers[:, : len(classes)]).all(axis=1) & (_words(table["why"]) != ""))
+    numbers = numbers[kept]
+    if not len(numbers) or np.isnan(numbers).any():
+        return None
+    labels = np.full(len(kept), -1, dtype=np.int64)
+    if "label" in table.column_names:
+        named = table["label"].combine_chunks().dictionary_encode()
+        place = {"": -1} | {name: i for i, name in enumerate(classes)}
+        meant = [place.get(name) for name in named.dictionary.to_pylist()]
+        if None in meant:
+            return None
+        labels = np.array(meant, dtype=np.int64)[_values(named.indices, np.int32)]
+    ids = _words(table["case_id"])
+
+    def text(column: str, default: np.ndarray) -> np.ndarray:
+        found = _words(table[column]) if column in table.column_names else default
+        return np.where(found == "", default, found)[kept]
+
+    return Predictions(
+        classes=classes,
+        case_ids=ids[kept],
+        patient_ids=text("patient_id", ids),
+        groups=text("group", ids),
+        splits=text("split", np.full(len(ids), "")),
+        labels=labels[kept],
+        probabilities=numbers[:, : len(classes)],
+        logits=numbers[:, len(classes) :] if logits else None,
+    )
+
+
+def _numbers(column: pyarrow.ChunkedArray) -> np.ndarray:
+    """float64 [n], NaN where there is none."""
+    whole = column.combine_chunks()
+    values = _values(whole, np.float64)
+    if not whole.null_count:
+        return values
+    return np.where(_values(whole.is_null().cast("uint8"), np.uint8) == 1, np.nan, values)
+
+
+def _values(array: pyarrow.Array, kind: type) -> np.ndarray:
+    """The numbers as they lie in memory; pyarrow's own way to NumPy would load pandas."""
+    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+
+
+def _words(column: pyarrow.ChunkedArray) -> np.ndarray:
+    """str [n]."""
+    import pyarrow.compute as compute
+
+    plain = compute.all(compute.string_is_ascii(column)).as_py() and column.num_chunks
+    width = compute.max(compute.binary_length(column)).as_py() if plain else 0
+    if not width:
+        return np.array(column.to_pylist(), dtype=str)
+    padded = compute.ascii_rpad(column.combine_chunks(), width, padding="\0")
+    letters = np.frombuffer(padded.buffers()[2], np.uint8, len(padded) * width)
+    return letters.astype(np.uint32).view(f"U{width}")  # NumPy keeps four bytes a letter
+
+
+def _read_carefully(path: Path, classes: Sequence[str] | None) -> Predictions:
+    """The file row by row: slower, and what it refuses it names by row and column."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = [(number, row) for number, row in enumerate(csv.DictReader(file), 2) if _scored(row)]

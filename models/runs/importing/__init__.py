@@ -1,0 +1,26 @@
+"""Results that other tools left behind, as runs: predictions as a CSV, and logs of a training.
+
+A file a source. An imported run has no weights; whatever needs none works on it. A public leaf: nothing here
+loads TensorFlow, and pandas stays out of the command line.
+"""
+
+from models.runs.importing.logs import Log, history_from, read_log
+from models.runs.importing.mapping import Mapping, guess_mapping
+from models.runs.importing.predictions import predictions_from
+from models.runs.importing.recognise import kind_of
+from models.runs.importing.table import Table, read_table
+from models.runs.importing.writing import free_id, write_imported
+
+__all__ = [
+    "Log",
+    "Mapping",
+    "Table",
+    "free_id",
+    "guess_mapping",
+    "history_from",
+    "kind_of",
+    "predictions_from",
+    "read_log",
+    "read_table",
+    "write_imported",
+]
