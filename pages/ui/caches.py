@@ -38,6 +38,9 @@ from pages.ui.importing.session_runs import SessionRuns
 from pages.ui.pictures import Picture, Style, original_picture, overlay_picture, thumbnail
 from pages.ui.pictures import card_picture as small_picture
 from pages.ui.samples import FOLDER, Sample, read_samples
+from pages.ui.training.curves import Trained
+from pages.ui.training.curves import trained as curves_of
+from pages.ui.training.notebook_html import NOTEBOOK_FILE, notebook_page
 from xai.explain import CaseExplanation, Reading, explain_reading, read_shared, read_with
 from xai.heatmap import Heatmap
 
@@ -215,6 +218,22 @@ def model_card(run: Run) -> Report:
     from models.reports.model_card import model_card as card_of
 
     return card_of(run, figures=False)
+
+
+@_of_a_run(max_entries=24)
+def trained(run: Run) -> Trained:
+    """The run's learning curves, its folds' or seeds' among them. BadInput where it has none."""
+    return curves_of(run)
+
+
+@_of_a_run(max_entries=4, show_spinner="Rendering the notebook")
+def notebook(run: Run, dark: bool) -> str:
+    """The run's notebook as an HTML document that can do nothing. BadInput where it has none, or for one
+    that cannot be shown."""
+    path = run.path(NOTEBOOK_FILE)
+    if path is None:
+        raise BadInput(f"The run {run.id} came without a notebook.")
+    return notebook_page(path.read_bytes(), dark)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

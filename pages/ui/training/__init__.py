@@ -1,0 +1,1 @@
+"""The Training page: learning curves, recipe, cost and notebook of runs."""
