@@ -77,7 +77,9 @@ def pick_run(runs: Sequence[Run], *, weights: bool = True) -> Run:
     with guarded():
         state.follow_address(state.RUN, by_id)
     if st.session_state.get(state.RUN) not in by_id:
-        st.session_state[state.RUN] = next(iter(by_id))
+        # A page change can lose a choice that was only ever in the address.
+        asked = st.query_params.get(state.RUN)
+        st.session_state[state.RUN] = asked if asked in by_id else next(iter(by_id))
     chosen = st.selectbox(
         "Run", list(by_id), format_func=lambda id: run_name(by_id[id]), key=state.RUN,
         persist_state="session", filter_mode="contains",

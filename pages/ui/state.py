@@ -116,8 +116,13 @@ def opened_case() -> DataCase | None:
 
 
 def write_case(case: DataCase | None) -> None:
-    """Put the open case into the address, with the run it is a case of: the run asked may be another."""
-    wanted = {} if case is None else {CASE: str(case.row), OF: case.of}
+    """Put the open case into the address; with the run it is a case of, where the run asked is another.
+
+    An address that says enough is left alone: each change of it is one more step back for the person.
+    """
+    wanted = {} if case is None else {CASE: str(case.row)}
+    if case is not None and (OF in st.query_params or _run_of_address() != case.of):
+        wanted[OF] = case.of
     st.session_state[_FOLLOWED] = (case.of, str(case.row)) if case else None
     for key in (CASE, OF):
         if key not in wanted:
@@ -130,3 +135,9 @@ def close_case() -> None:
     """Forget the open case."""
     st.session_state[_OPENED] = None
     write_case(None)
+
+
+def _run_of_address() -> str | None:
+    """The run that the address will name once this rerun is through; None where it names none."""
+    asked = st.query_params.get(RUN)
+    return st.session_state.get(RUN) if asked == st.session_state.get(f"{RUN}_followed") and asked else asked

@@ -6,6 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from models.runs import load_run, rewrite_run
 from pages.ui import state
 from tests.pages.conftest import INSPECT, ROOT
 from tests.pages.data_pack import write_data_pack
@@ -16,10 +17,13 @@ from tests.pages.tiny_run import write_tiny_run
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples_folder: Path) -> AppTest:
-    """Inspect, with the run `tiny` to ask and the run `scored` whose data is at hand."""
+    """Inspect, with runs to ask, `tiny` and `weighted`; the data of `scored` and `weighted` is at hand."""
     digest = write_data_pack(tmp_path / "data")
+    data = {"name": "made up", "manifest_digest": digest}
     write_tiny_run(tmp_path / "runs")
-    write_scored_run(tmp_path / "runs", data={"name": "made up", "manifest_digest": digest})
+    scored = write_scored_run(tmp_path / "runs", data=data)
+    weighted = load_run(write_tiny_run(tmp_path / "runs", "weighted"))
+    rewrite_run(weighted, {"data": data}, {"predictions.csv": scored / "predictions.csv"})
     write_scored_run(tmp_path / "runs", "elsewhere", data={"name": "far away", "manifest_digest": "0" * 64})
     for name in ("models.runs.folder.run_roots", "pages.ui.caches.run_roots"):
         monkeypatch.setattr(name, lambda: (tmp_path / "runs",))
@@ -56,9 +60,12 @@ def test_a_case_without_a_lesion_opens_without_a_mask(opened: AppTest) -> None:
 
 
 def test_without_of_the_case_is_one_of_the_run_itself(opened: AppTest) -> None:
-    follow(opened, run="scored", case="0")
-    assert "case 0 of the data of scored" in said(opened)
-    assert opened.query_params["of"] == "scored"
+    follow(opened, run="weighted", case="0")
+    assert "case 0 of the data of weighted" in said(opened)
+    # The address says enough; what is written into it would be a step back that leads nowhere.
+    assert "of" not in opened.query_params
+    opened.selectbox(key="run").select("tiny").run()
+    assert opened.query_params == {"run": "tiny", "case": "0", "of": "weighted"}
 
 
 REFUSALS = {

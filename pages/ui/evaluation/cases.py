@@ -32,6 +32,13 @@ def open_cell() -> None:
         st.session_state.update({TRUTH: truth, CALLED: called, TABS: TAB, PAGE: 1})
 
 
+def prepare() -> None:
+    """Make the choices of this tab known while it is closed: else a click on the matrix would not put them
+    into the address."""
+    for key in (TRUTH, CALLED):
+        st.session_state.setdefault(key, ANY)
+
+
 def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     found = calls(evidence, threshold, view.label)
     at_hand = caches.images_at_hand(view.run)

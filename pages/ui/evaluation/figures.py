@@ -126,7 +126,7 @@ def reliability_figure(
     data = [
         {
             "type": "scatter", "x": predicted, "y": observed, "mode": "lines+markers", "showlegend": False,
-            "line": {"color": colours.below, "width": 1.5},
+            "line": {"color": colours.muted, "width": 1, "dash": "dot"},
             "marker": {"color": colours.below, "size": 6 + 10 * np.sqrt(counts / largest)},
             "error_y": {
                 "type": "data", "symmetric": False, "array": intervals[:, 1] - observed,
@@ -225,7 +225,7 @@ def figure_of(
     margin: Mapping[str, int] | None = None,
 ) -> go.Figure:
     axis = {
-        "gridcolor": colours.line, "gridwidth": 0.5, "zeroline": False, "linecolor": colours.line,
+        "gridcolor": colours.track, "gridwidth": 1, "zeroline": False, "linecolor": colours.line,
         "ticks": "outside", "ticklen": 3, "tickcolor": colours.line, "fixedrange": True, "automargin": True,
         "tickfont": {"size": 12, "color": colours.muted},
     }  # fmt: skip

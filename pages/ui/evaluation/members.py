@@ -41,8 +41,8 @@ def show(view: View) -> None:
     st.table(table(members), border="horizontal", hide_index=True, alt="Metrics of every member")
     kind = members[0].kind
     st.caption(
-        "Each fold on its own test cases, at the threshold of its own validation cases. The rest of this page "
-        "pools them: every case is scored by the fold that did not learn from it."
+        "Each fold on its own test cases, at the threshold of its own validation cases. The rest of this "
+        "page pools them: every case is scored by the fold that did not learn from it."
         if kind == "fold"
         else "Each seed on its own test cases, at the threshold of its own validation cases. SD: standard "
         "deviation between them, which is what the seed alone changes."

@@ -93,7 +93,8 @@ def _meaning(view: View, evidence: Evidence, metrics: dict[str, Metric]) -> None
     ranking = evidence.ranking(view.label)
     here = f"In these cases ({ranking.positives / ranking.n:.0%} {plain(view.label)})"
     there = f"At {1000 * share:g} per 1,000"
-    rows = []
+    area = words.metric(evidence.auc(view.label))
+    rows = [{"": words.NAMES["auc"], here: area, there: area}]
     for name in ("sensitivity", "specificity", "ppv", "npv"):
         at_place = metrics[name] if name.endswith("ity") else screening and getattr(screening, name)
         rows.append(
@@ -118,7 +119,7 @@ def _per_thousand(view: View, screening: Screening) -> None:
         st.columns(4),
         (
             ("Recalled", screening.recalls, 0),
-            ("Without it", screening.false_alarms, 0),
+            ("False alarms", screening.false_alarms, 0),
             ("Found", screening.found, 1),
             ("Missed", screening.misses, 1),
         ),

@@ -35,6 +35,7 @@ def _at_a_threshold(view: View, evidence: Evidence) -> None:
     """All that hangs on the threshold: moving it reruns this and nothing else."""
     with guarded():
         threshold = ask_threshold(view, evidence)
+        cases.prepare()
         _open_tab_of_a_case()
         names = [OPERATING, CURVES, REPORT, SUBGROUPS, cases.TAB]
         names += [members.NAMES[view.run.members[0].kind]] if view.run.members else []
