@@ -134,8 +134,12 @@ def class_list(classes: Iterable[str]) -> str:
 def _entry(run: Run) -> Entry:
     card = run.card
     part = TEST if TEST in card.metrics or not card.metrics else next(reversed(card.metrics))
+    metrics = card.metrics.get(part, {})
     cases = card.data.split_id or card.data.manifest_digest or f"{card.data.name} of {run.id}"
-    return Entry(run, part, card.metrics.get(part, {}), f"{cases}, {part}", _published(run))
+    # The folds of a cross-validation are of one manifest too, and pooled they are more cases.
+    counts = {figure.n for figure in metrics.values() if figure.n is not None}
+    tested_on = f"{cases}, {part}, {max(counts, default=0)}"
+    return Entry(run, part, metrics, tested_on, _published(run))
 
 
 def _published(run: Run) -> Published | None:

@@ -23,6 +23,8 @@ KINDS = {"all": None, "images of people": False, "phantoms": True}
 ALWAYS = ("auc",)
 BESIDE = ("balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece")
 PRINTED = ("accuracy", "precision", "sensitivity", "specificity", "f1", "auc", "kappa")
+#: Our metric -> what publications call it.
+PRINTED_AS = {"ppv": "precision"}
 # A dot plot of more rows is no picture any more.
 DRAWN = 40
 
@@ -118,7 +120,7 @@ def show_published(printed: Sequence[Landmark], kept: Sequence[Entry]) -> None:
 
 def dots_of(kept: Sequence[Entry], printed: Sequence[Landmark], metric: str) -> list[Dot]:
     """Rows of the dot plot: a heading for each set of test cases, its runs in their order, and below the
-    published figures, if there is room."""
+    published figures."""
     groups: dict[str, list[Entry]] = {}
     for entry in kept[:DRAWN]:
         if entry.metric(metric).value is not None:
@@ -127,14 +129,24 @@ def dots_of(kept: Sequence[Entry], printed: Sequence[Landmark], metric: str) -> 
     for members in groups.values():
         dots.append(Dot(_group(members[0]), None))
         dots += [_dot(entry, metric) for entry in members]
-    theirs = [line for line in printed if metric in line.published.figures]
-    if theirs and len(dots) < DRAWN:
-        dots.append(Dot("published, each on its own data", None))
-        theirs.sort(key=lambda line: line.published.figures[metric], reverse=METRICS[metric])
-        for line in theirs[: max(3, DRAWN - len(dots))]:
-            value = line.published.figures[metric]
+    return dots + _landmark_dots(printed, metric)
+
+
+def _landmark_dots(printed: Sequence[Landmark], metric: str) -> list[Dot]:
+    """All published figures of a modality in one row: they are landmarks, not competitors."""
+    named = PRINTED_AS.get(metric, metric)
+    groups: dict[str, list[Landmark]] = {}
+    for line in printed:
+        if named in line.published.figures:
+            groups.setdefault(line.modality, []).append(line)
+    dots = [Dot("published, on their own data", None)] if groups else []
+    for modality, members in groups.items():
+        name = f"{modality}, {len(members)} system{'s' if len(members) > 1 else ''}"
+        for line in members:
+            value = line.published.figures[named]
             said = f"{line.network}: {value:.3f}, {line.published.source}"
-            dots.append(Dot(f"{line.network}, {line.modality}", value, kind="published", said=said))
+            dots.append(Dot(name, value, kind="published", said=said))
+            name = ""
     return dots
 
 
@@ -147,7 +159,7 @@ def table_rows(kept: Sequence[Entry], columns: Sequence[str]) -> list[dict[str, 
             figure = entry.metric(name)
             label = name_of(name)
             row |= {label: figure.value, f"{label} low": figure.low, f"{label} high": figure.high}
-        row |= {"n": entry.n, "Tested on": _group(entry), "Modality": entry.run.modality}
+        row |= {"n": entry.n, "Tested on": _tested_on(entry), "Modality": entry.run.modality}
         row |= {"Classes": entry.classes, "Network": entry.network}
         row |= {name_of(name): entry.metric(name).value for name in BESIDE if name not in columns}
         row |= {
@@ -234,8 +246,13 @@ def _dot(entry: Entry, metric: str) -> Dot:
 
 
 def _group(entry: Entry) -> str:
-    part = "" if entry.part == "test" else f", {entry.part} cases"
-    return f"{entry.data}, {entry.run.modality}{part}"
+    """The cases a run was tested on, as a heading."""
+    cases = "" if entry.n is None else f", {entry.n:,} cases"
+    return f"{_tested_on(entry)}, {entry.run.modality}{cases}"
+
+
+def _tested_on(entry: Entry) -> str:
+    return entry.data if entry.part == "test" else f"{entry.data}, {entry.part}"
 
 
 def _column_config(columns: Sequence[str]) -> dict[str, object]:

@@ -118,8 +118,8 @@ def _list(pair: Pair, differ: np.ndarray) -> None:
     st.dataframe(
         [
             {
-                "Case": case, "Label": label, pair.first.id: p, "calls": called,
-                f"{pair.second.id} ": q, "calls ": also, "Right": right,
+                "Case": case, "Label": label, pair.first.id: p, f"{pair.second.id} ": q, "Right": right,
+                "First calls": called, "Second calls": also,
             }
             for case, label, p, called, q, also, right in rows
         ],

@@ -105,7 +105,8 @@ def agreement_figure(
 
 @dataclass(frozen=True)
 class Dot:
-    """A row of a dot plot: a value with its interval. kind: of KINDS; no value draws nothing but the name."""
+    """A value with its interval in a dot plot. kind: of KINDS. name: of its row; empty for one more dot in
+    the row above. Without a value the row is a heading."""
 
     name: str
     value: float | None
@@ -128,13 +129,16 @@ KINDS = {
 def dot_figure(
     dots: Sequence[Dot], title: str, span: tuple[float, float], reference: float | None, colours: Palette
 ) -> go.Figure:
-    """Values with their intervals, a row each from the top; `reference` is a thin upright line.
-
-    A row without a value is a heading.
-    """
+    """Values with their intervals, in rows from the top; `reference` is a thin upright line."""
+    rows = [dot for dot in dots if dot.name]
+    places = np.cumsum([bool(dot.name) for dot in dots]) - 1
     data = []
     for kind, (symbol, size, name) in KINDS.items():
-        own = [(place, dot) for place, dot in enumerate(dots) if dot.kind == kind and dot.value is not None]
+        own = [
+            (int(place), dot)
+            for place, dot in zip(places, dots, strict=True)
+            if dot.kind == kind and dot.value is not None
+        ]
         if not own:
             continue
         colour = {"published": colours.muted, "clear": colours.above}.get(kind, colours.below)
@@ -159,10 +163,10 @@ def dot_figure(
                 "line": {"color": colours.muted, "width": 1.2, "dash": "dash"}, "layer": "below",
             }
         )  # fmt: skip
-    figure = framed(data, colours, height=92 + 24 * len(dots), shapes=shapes)
+    figure = framed(data, colours, height=92 + 24 * len(rows), shapes=shapes)
     figure.update_xaxes(range=list(span), title=_title(title, colours))
-    _named_rows(figure, [dot.name for dot in dots], colours)
-    names = [f"<b>{shown_text(dot.name)}</b>" if dot.value is None else shown_text(dot.name) for dot in dots]
+    _named_rows(figure, [dot.name for dot in rows], colours)
+    names = [f"<b>{shown_text(dot.name)}</b>" if dot.value is None else shown_text(dot.name) for dot in rows]
     figure.update_yaxes(ticktext=names)
     figure.update_layout(showlegend=len(data) > 1, margin={"t": 34})
     return figure
@@ -243,7 +247,7 @@ def crossed_figure(counts: Sequence[Sequence[int]], names: tuple[str, str], colo
         }
         for i in range(2) for j in range(2)
     ]  # fmt: skip
-    figure = framed(data, colours, height=240, annotations=labels)
+    figure = framed(data, colours, height=300, annotations=labels)
     ticks = {"tickvals": [0, 1], "ticktext": ["rightly", "wrongly"], "ticks": "", "showgrid": False}
     font = {"tickfont": {"size": 13, "color": colours.text}}
     figure.update_xaxes(

@@ -19,6 +19,7 @@ from pages.ui.evaluation.figures import Axes, Band, Line, chart_config, line_fig
 from pages.ui.palette import palette
 from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_report, offer_table
+from pages.ui.samples import by_use
 
 FIRST, SECOND, PART = "first", "second", "part"
 PARTS = ("test", "validation", "train", "all")
@@ -156,6 +157,7 @@ def show_differences(pair: Pair) -> None:
                 for name, metric in found.items()
             ],
             hide_index=True, height="content", alt="Metrics of both runs and their differences",
+            column_config={"Metric": st.column_config.TextColumn(width=180)},
         )  # fmt: skip
     st.caption(
         "On the shared cases, each run at its own threshold. AUC by DeLong, the rest from "
@@ -176,7 +178,7 @@ def table(pair: Pair) -> list[list[object]]:
 
 
 def _ask(runs: Sequence[Run]) -> Pair | None:
-    scored = {run.id: run for run in runs if run.path("predictions.csv") is not None}
+    scored = {run.id: run for run in by_use(runs) if run.path("predictions.csv") is not None}
     if len(scored) < 2:
         raise BadInput(
             "Fewer than two runs have stored predictions: train, evaluate or import another one to compare."
@@ -185,7 +187,7 @@ def _ask(runs: Sequence[Run]) -> Pair | None:
         first = scored[choices.pick_one("First run", list(scored), FIRST)]
         at_first = list(scored).index(_partner(first, list(scored.values())).id)
         second = scored[choices.pick_one("Second run", list(scored), SECOND, index=at_first)]
-        part = choices.pick_one("Cases", PARTS, PART, format_func=_part)
+        part = choices.pick_one("Cases", PARTS, PART)
         st.caption("Both runs are compared on the cases they share, each at its own threshold.")
     if first == second:
         st.info("Choose two different runs at the left.")
