@@ -16,14 +16,14 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV (RFC 4180, lines ended by a newline): the columns' names, then a row a line.
+    """A table as CSV (RFC 4180): the columns' names, then a row a line.
 
     None and NaN are empty cells; numbers keep all their digits. Text that a spreadsheet could take for a
     formula (it begins with = + - @, tab or carriage return, and is no plain number) gets an apostrophe in
     front, which a program that reads the table back takes off again.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([safe_cell(name) for name in columns])
     writer.writerows([safe_cell(cell) for cell in row] for row in rows)
     return stream.getvalue()
