@@ -304,7 +304,7 @@ def _reach(one: float | None, other: float | None) -> float:
 
 def _even_ticks(reach: float) -> list[float]:
     step = 10.0 ** np.floor(np.log10(reach))
-    step = next(factor * step for factor in (0.2, 0.5, 1, 2) if reach / (factor * step) <= 4)
+    step = next(factor * step for factor in (0.2, 0.5, 1, 2, 5) if reach / (factor * step) <= 4)
     return [float(k * step) for k in range(-4, 5) if abs(k * step) <= reach]
 
 
