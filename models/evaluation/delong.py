@@ -39,9 +39,10 @@ class Areas:
     covariance: np.ndarray
 
     def contrast(self, weights: Sequence[float]) -> tuple[float, float]:
-        """The weighted sum of the areas and its variance."""
+        """The weighted sum of the areas and its variance (NaN where that cannot be had)."""
         w = np.asarray(weights, dtype=np.float64)
-        return float(w @ self.values), float(max(0.0, w @ self.covariance @ w))
+        variance = float(w @ self.covariance @ w)
+        return float(w @ self.values), variance if np.isnan(variance) else max(0.0, variance)
 
 
 def compare_aucs(
