@@ -76,10 +76,10 @@ def pick_run(runs: Sequence[Run], *, weights: bool = True) -> Run:
         raise BadInput(f"There is no {what}: train one or import one (python -m models --help).")
     with guarded():
         state.follow_address(state.RUN, by_id)
-    if st.session_state.get(state.RUN) not in by_id:
-        # A page change can lose a choice that was only ever in the address.
-        asked = st.query_params.get(state.RUN)
-        st.session_state[state.RUN] = asked if asked in by_id else next(iter(by_id))
+    known = st.session_state.get(state.RUN)
+    # Said again even where it is known: a choice that came from the address alone and never from a click is
+    # forgotten by the widget of the next page.
+    st.session_state[state.RUN] = known if known in by_id else next(iter(by_id))
     chosen = st.selectbox(
         "Run", list(by_id), format_func=lambda id: run_name(by_id[id]), key=state.RUN,
         persist_state="session", filter_mode="contains",
