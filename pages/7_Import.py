@@ -5,7 +5,8 @@ import streamlit as st
 from pages.ui.frame import guarded, page_frame
 from pages.ui.importing import shelf
 from pages.ui.importing.packed import take_packed
-from pages.ui.importing.uploads import PACKED, ask_for_files
+from pages.ui.importing.results import ask_for_run
+from pages.ui.importing.uploads import HISTORY, PACKED, PREDICTIONS, ask_for_files
 
 with page_frame("Import"):
     st.write(
@@ -18,3 +19,5 @@ with page_frame("Import"):
         with guarded():
             take_packed(files[PACKED])
             st.rerun()
+    if PREDICTIONS in files or HISTORY in files:
+        ask_for_run(files.get(PREDICTIONS), files.get(HISTORY))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pages.ui import caches
 from pages.ui.importing import shelf
 from pages.ui.importing.session_runs import Arrival
-from pages.ui.importing.uploads import Upload, forget_files
+from pages.ui.importing.upload import Upload
+from pages.ui.importing.uploads import forget_files
 
 
 def take_packed(upload: Upload) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import unicodedata
-from collections.abc import Collection, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from models.errors import BadInput
 from models.runs import Run, import_run, pack_run, without_weights, write_run
+from models.runs.importing import free_id
 
 MAX_RUNS = 20
 MAX_BYTES = 256 << 20
@@ -92,7 +92,8 @@ class SessionRuns:
             bare = found.has_weights
             if bare:
                 found = without_weights(found, scratch / "bare" / found.id)
-            run_id = free_id(found.id, {run.id for run in known})
+            taken = [run.id for run in known]
+            run_id = free_id(found.id, taken) if found.id in taken else found.id
             card = found.card.model_dump(mode="json") | {"id": run_id}
             files = {file: found.folder / file for file in found.card.files}
             run = write_run(self.folder / run_id, card, files)
@@ -114,15 +115,6 @@ class SessionRuns:
         """Delete the folder with everything in it."""
         self._runs.clear()
         self._place.cleanup()
-
-
-def free_id(title: str, taken: Collection[str]) -> str:
-    """A run id made of a title: letters, digits and hyphens, with a number where the id is taken."""
-    letters = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
-    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", letters)
-    stem = re.sub(r"\.+", ".", stem).strip("-._")[:60].strip("-._") or "imported"
-    candidates = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
-    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def safe_file_name(name: str) -> str:

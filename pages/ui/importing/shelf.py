@@ -61,7 +61,7 @@ def describe(run: Run) -> str:
 
 
 def _show(run: Run, store: SessionRuns) -> None:
-    words, actions = st.columns([5, 7], vertical_alignment="center")
+    words, actions = st.columns([1, 1], vertical_alignment="center")
     words.markdown(f"**{plain(run.title)}**  \n:small[:gray[{plain(run.id)} · {describe(run)}]]")
     with actions.container(horizontal=True, horizontal_alignment="right"):
         for name, (script, needed) in PAGES.items():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-
 import streamlit as st
 
 from pages.ui.importing.session_runs import safe_file_name
+from pages.ui.importing.upload import Upload
+from pages.ui.plain_text import plain
 
 PREDICTIONS, HISTORY, PACKED = "predictions", "history", "packed"
 _KEPT = "import_files"
@@ -31,16 +30,6 @@ _ASKED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file as it came. `digest` stands for it in a cache's key; `mark` tells one upload from the next."""
-
-    name: str
-    content: bytes
-    digest: str
-    mark: str = ""
-
-
 def ask_for_files() -> dict[str, Upload]:
     """Ask for predictions, a history and a packed run; what is there, by those names."""
     for place, kind in zip(st.columns(len(_ASKED), gap="medium"), _ASKED, strict=True):
@@ -62,13 +51,11 @@ def _ask(kind: str) -> None:
     )
     kept = _kept().get(kind)
     if given is not None and (kept is None or kept.mark != given.file_id):
-        content = given.getvalue()
-        digest = hashlib.sha256(content + given.name.encode()).hexdigest()
-        _kept()[kind] = Upload(safe_file_name(given.name), content, digest, given.file_id)
+        _kept()[kind] = Upload(safe_file_name(given.name), given.getvalue(), given.file_id)
     elif given is None and kept is not None:
         # Streamlit empties an uploader when its page is left.
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.caption(f":material/description: {_plain(kept.name)}", width="content")
+            st.caption(f":material/description: {plain(kept.name)}", width="content")
             st.button("Remove", key=f"drop_{kind}", type="tertiary", on_click=_drop, args=(kind,))
 
 
@@ -82,9 +69,3 @@ def _kept() -> dict[str, Upload]:
 
 def _round() -> int:
     return st.session_state.get(_ROUND, 0)
-
-
-def _plain(name: str) -> str:
-    from pages.ui.plain_text import plain
-
-    return plain(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from models.runs import load_run, pack_run
+from models.runs import Run, load_run, pack_run
 from tests.pages.conftest import ROOT
 from tests.pages.importing.results import write_results
 from tests.pages.importing.sessions import Sessions, several_sessions
@@ -86,6 +86,113 @@ def test_keeping_is_offered_on_an_own_machine_alone(
     page.run().button(key="keep theirs").click().run()
     assert "is kept" in said(page) and shelf(page) == []
     assert load_run(tmp_path / "kept" / "theirs").id == "theirs"
+
+
+def bring_scores(app: AppTest, content: str, name: str = "scores.csv") -> AppTest:
+    return give(app, PREDICTIONS, name, content.encode())
+
+
+def finish(app: AppTest, title: str | None = None) -> AppTest:
+    """Say what the file cannot, and import."""
+    app = chosen(app, "Kind of image").select("ultrasound").run()
+    if title:
+        app = next(field for field in app.text_input if field.label == "Name of the run").input(title).run()
+    return app.button(key="import").click().run()
+
+
+def chosen(app: AppTest, label: str):
+    return next(field for field in app.selectbox if field.label == label)
+
+
+def imported(tmp_path: Path, run_id: str) -> Run:
+    return load_run(next((tmp_path / "temporary").rglob(f"{run_id}/run.json")).parent)
+
+
+def test_scikit_learns_two_columns_are_a_run(page: AppTest, tmp_path: Path) -> None:
+    bring_scores(page, "y_true,y_score\n1,0.9\n1,0.6\n1,0.3\n0,0.2\n0,0.1\n0,0.7\n")
+    assert not page.error and "6 cases: 3 negative, 3 positive" in said(page)
+    assert page.button(key="import").disabled
+    finish(page, "Our network")
+    assert shelf(page) == ["our-network"] and not page.error
+    assert page.file_uploader[PREDICTIONS].value is None
+    run = imported(tmp_path, "our-network")
+    # Of the nine pairs 0.9 wins three, 0.6 two, 0.3 two.
+    assert run.card.metrics["test"]["auc"].value == pytest.approx(7 / 9)
+    assert any("AUC 0.78" in element.value for element in page.markdown)
+
+
+def test_a_wrong_mapping_is_told_by_row_and_keeps_the_file(page: AppTest) -> None:
+    bring_scores(page, "case,age,p_malignant,truth\na,61,0.9,malignant\nb,47,0.2,benign\nc,55,0.4,benign\n")
+    assert not page.error
+    chosen(page, "Score of the positive class").select("age").run()
+    assert len(page.error) == 1
+    assert "Row 2 of scores.csv has 61 under age" in page.error[0].value
+    assert page.button(key="import").disabled
+    assert page.file_uploader[PREDICTIONS].value.name == "scores.csv"
+    chosen(page, "Score of the positive class").select("p_malignant").run()
+    assert not page.error and "1 malignant" in said(page)
+
+
+def test_classes_are_named_and_joined_by_the_visitor(page: AppTest, tmp_path: Path) -> None:
+    bring_scores(page, "label,score\nnormal,0.1\nbenign,0.3\nmalignant,0.8\nbenign,0.6\nmalignant,0.9\n")
+    page.multiselect[0].set_value(["malignant", "benign"]).run()
+    fields = {field.label: field for field in page.text_input}
+    fields["Name of the positive class"].input("lesion")
+    fields["Name of the negative class"].input("nothing").run()
+    assert "5 cases: 1 nothing, 4 lesion" in said(page)
+    finish(page)
+    card = imported(tmp_path, "scores").card
+    assert (card.classes, card.positive) == (("nothing", "lesion"), "lesion")
+
+
+def test_three_classes_and_their_parts(page: AppTest, tmp_path: Path) -> None:
+    bring_scores(
+        page,
+        "diagnosis;subset;p_benign;p_malignant;p_normal\n"
+        "benign;val;0.7;0.2;0.1\nmalignant;test;0.1;0.8;0.1\nN;test;0.2;0.2;0.6\n",
+    )
+    assert "Row 4" in page.error[0].value and "'N'" in page.error[0].value
+    chosen(page, "Label N means").select("normal").run()
+    assert not page.error
+    assert "1 benign, 1 malignant, 1 normal" in said(page) and "2 test, 1 validation" in said(page)
+    chosen(page, "Positive class").select("normal").run()
+    card = imported(tmp_path, "scores").card if finish(page) else None
+    assert (card.classes, card.positive) == (("benign", "malignant", "normal"), "normal")
+
+
+def test_a_history_alone_has_no_evaluation(page: AppTest) -> None:
+    give(page, HISTORY, "log.csv", b"epoch,loss,val_loss\n0,0.7,0.6\n1,0.5,0.4\n")
+    assert "2 epochs of loss, val" in said(page)
+    finish(page)
+    assert shelf(page) == ["log"]
+    assert page.button(key="Evaluate log").disabled and not page.button(key="Training log").disabled
+
+
+def test_files_in_the_wrong_place_are_told_so(page: AppTest, pack: bytes) -> None:
+    give(page, PREDICTIONS, "log.csv", b"epoch,loss,val_loss\n0,0.7,0.6\n1,0.5,0.4\n")
+    assert "looks like a training history" in page.warning[0].value
+    give(page, PREDICTIONS, "theirs.zip", pack)
+    assert "is a packed run" in page.error[0].value
+    give(page, HISTORY, "theirs.zip", pack)
+    assert len([error for error in page.error if "is a packed run" in error.value]) == 2
+    assert shelf(page) == [] and page.button(key="import").disabled
+
+
+def test_an_endless_zip_is_refused_unread(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.runs.unpacking.MAX_LISTED", 3)
+    give(page, HISTORY, "bomb.zip", b"PK\x03\x04" + b"PK\x01\x02" * 4)
+    assert [error.value for error in page.error] == ["bomb.zip lists more than 3 files: pack one run alone."]
+
+
+def test_a_file_outlives_a_look_at_another_page(small_world: None) -> None:
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=60).run()
+    bring_scores(app.switch_page(IMPORT).run(), "y_true,y_score\n1,0.9\n0,0.6\n")
+    app.switch_page("Home.py").run()
+    app.switch_page(IMPORT).run()
+    assert app.file_uploader[PREDICTIONS].value is None
+    assert "2 cases: 1 negative, 1 positive" in said(app)
+    app.button(key="drop_predictions").click().run()
+    assert not app.success and not app.error
 
 
 def test_visitors_do_not_meet(

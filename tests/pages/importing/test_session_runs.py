@@ -10,7 +10,7 @@ import pytest
 from models.errors import BadInput
 from models.runs import import_run, pack_run
 from pages.ui.importing import session_runs
-from pages.ui.importing.session_runs import SessionRuns, free_id, safe_file_name
+from pages.ui.importing.session_runs import SessionRuns, safe_file_name
 from tests.pages.importing.results import PREDICTIONS, write_results
 from tests.pages.tiny_run import write_tiny_run
 
@@ -132,22 +132,6 @@ def test_a_visitor_has_only_so_much_room(own: SessionRuns, monkeypatch: pytest.M
     monkeypatch.setattr(session_runs, "MAX_RUNS", 1)
     with pytest.raises(BadInput, match="1 runs are imported already"):
         own.check_room()
-
-
-@pytest.mark.parametrize(
-    ("title", "taken", "expected"),
-    [
-        ("Our DenseNet, fold 3", (), "Our-DenseNet-fold-3"),
-        ("Réseau à tester", (), "Reseau-a-tester"),
-        ("run", ("run", "run-2"), "run-3"),
-        ("../../etc", (), "etc"),
-        ("網路", (), "imported"),
-        ("a" * 200, (), "a" * 60),
-        ("v1..2", (), "v1.2"),
-    ],
-)
-def test_an_id_is_made_of_the_title(title: str, taken: tuple[str, ...], expected: str):
-    assert free_id(title, taken) == expected
 
 
 @pytest.mark.parametrize(

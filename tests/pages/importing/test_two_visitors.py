@@ -33,6 +33,10 @@ def sessions(monkeypatch: pytest.MonkeyPatch, small_world: None, tmp_path: Path)
     return several_sessions(monkeypatch)
 
 
+def visitor_page() -> AppTest:
+    return AppTest.from_function(listing, default_timeout=60)
+
+
 def seen(app: AppTest) -> tuple[list[str], list[str]]:
     """Ids that the visitor sees, and those among them that they imported."""
     assert not app.exception, app.exception
@@ -45,7 +49,7 @@ def bring(sessions: Sessions, app: AppTest, visitor: str, name: str) -> None:
 
 
 def test_a_visitor_sees_their_own_runs_alone(sessions: Sessions):
-    anna, bert = AppTest.from_function(listing), AppTest.from_function(listing)
+    anna, bert = visitor_page(), visitor_page()
     bring(sessions, anna, "anna", "annas")
     bring(sessions, bert, "bert", "berts")
     sessions.of("anna", anna.run)
@@ -54,7 +58,7 @@ def test_a_visitor_sees_their_own_runs_alone(sessions: Sessions):
 
 
 def test_the_same_name_twice_is_two_runs(sessions: Sessions, tmp_path: Path):
-    anna, bert = AppTest.from_function(listing), AppTest.from_function(listing)
+    anna, bert = visitor_page(), visitor_page()
     bring(sessions, anna, "anna", "mine")
     bring(sessions, bert, "bert", "mine")
     assert len([*(tmp_path / "temporary").rglob("predictions.csv")]) == 2
@@ -64,7 +68,7 @@ def test_the_same_name_twice_is_two_runs(sessions: Sessions, tmp_path: Path):
 
 
 def test_a_run_goes_with_its_visitor(sessions: Sessions, tmp_path: Path):
-    anna = AppTest.from_function(listing)
+    anna = visitor_page()
     bring(sessions, anna, "anna", "annas")
     assert [*(tmp_path / "temporary").rglob("run.json")]
     sessions.end("anna")
@@ -72,7 +76,7 @@ def test_a_run_goes_with_its_visitor(sessions: Sessions, tmp_path: Path):
 
 
 def test_a_connection_that_comes_back_finds_its_runs(sessions: Sessions):
-    anna = AppTest.from_function(listing)
+    anna = visitor_page()
     bring(sessions, anna, "anna", "annas")
     sessions.end("anna")
     sessions.of("anna", anna.run)
@@ -83,7 +87,7 @@ def test_a_connection_that_comes_back_finds_its_runs(sessions: Sessions):
 def test_what_is_computed_from_an_imported_run_is_not_kept_for_everyone(sessions: Sessions):
     from streamlit.runtime.caching.cache_resource_api import _resource_caches
 
-    anna = AppTest.from_function(listing)
+    anna = visitor_page()
     bring(sessions, anna, "anna", "annas")
     assert anna.text[2].value
     shared = _resource_caches._function_caches.get(None, {}).values()
@@ -93,7 +97,7 @@ def test_what_is_computed_from_an_imported_run_is_not_kept_for_everyone(sessions
 
 
 def test_where_nothing_is_imported_no_folder_is_made(sessions: Sessions, tmp_path: Path):
-    anna = AppTest.from_function(listing)
+    anna = visitor_page()
     sessions.of("anna", anna.run)
     assert seen(anna) == (["tiny", "tiny-breast"], [])
     assert [*(tmp_path / "temporary").iterdir()] == []

@@ -1,0 +1,66 @@
+"""An uploaded table beside what it is read as, and whether it can be read at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from models.evaluation import Predictions
+from models.runs.importing import Log, Table
+from pages.ui.plain_text import plain
+
+ROWS = 5
+
+
+def show_file(table: Table) -> None:
+    """The first rows as they came."""
+    st.caption(f"The file {plain(table.name)}: {len(table):,} rows, {len(table.columns)} columns")
+    st.dataframe(table.head(ROWS), hide_index=True, alt="First rows of the file", key="import_file")
+
+
+def show_reading(predictions: Predictions) -> None:
+    """The same rows as cases, and how many of what there are."""
+    st.caption("Read as")
+    st.dataframe(first_cases(predictions), hide_index=True, alt="First cases as read", key="import_read")
+    st.success(summary(predictions), icon=":material/check:")
+
+
+def first_cases(predictions: Predictions, rows: int = ROWS) -> list[dict[str, str]]:
+    """A row a case, for people."""
+    few = predictions.take(np.arange(min(rows, len(predictions))))
+    return [
+        {
+            "Case": case,
+            "Patient": patient,
+            "Part": part,
+            "Label": few.classes[label] if label >= 0 else "",
+            **{f"p({name})": f"{p:.3f}" for name, p in zip(few.classes, row, strict=True)},
+        }
+        for case, patient, part, label, row in zip(
+            few.case_ids, few.patient_ids, few.splits, few.labels, few.probabilities, strict=True
+        )
+    ]
+
+
+def summary(predictions: Predictions) -> str:
+    """Cases, patients, labels and parts in one or two sentences (Markdown)."""
+    cases, patients = len(predictions), len(np.unique(predictions.patient_ids))
+    whose = f" of {patients:,} patients" if patients != cases else ""
+    counts = np.bincount(predictions.labels[predictions.labels >= 0], minlength=len(predictions.classes))
+    labels = [
+        f"{count:,} {plain(name)}" for name, count in zip(predictions.classes, counts, strict=True) if count
+    ]
+    unlabelled = int((predictions.labels < 0).sum())
+    labels += [f"{unlabelled:,} without a label"] if unlabelled else []
+    parts, sizes = np.unique(predictions.splits, return_counts=True)
+    split = ", ".join(f"{size:,} {part}" for part, size in zip(parts, sizes, strict=True))
+    by_part = f" By part: {split}." if len(parts) > 1 else ""
+    return f"{cases:,} cases{whose}: {', '.join(labels)}.{by_part}"
+
+
+def show_history(log: Log, name: str) -> None:
+    """What a log holds, and what it tells at a glance."""
+    history = log.history
+    figures = ", ".join(plain(column) for column in history.columns)
+    sentence = f"{plain(name)}, read as {plain(log.tool)}: {len(history):,} epochs of {figures}."
+    st.success(sentence, icon=":material/check:")
