@@ -28,6 +28,8 @@ def kind_of(source: bytes | str | Path, name: str = "") -> Kind:
         source = read_limited(path, MAX_FILE_BYTES, "file")
     if source.startswith(ZIP):
         return "run" if is_zip_of_run(source) else "log"
+    if name.casefold().endswith(".zip"):
+        return "run"  # a damaged one: whoever opens it says so
     if is_event_file(name):
         return "log"
     table = read_table(source, name)
