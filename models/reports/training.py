@@ -89,16 +89,21 @@ def seconds(value: object) -> str:
 
 def _curves(run: Run) -> tuple[Part, ...]:
     from models.runs.history import read_history, remarks
+    from models.runs.member_histories import mean_history, member_histories
 
     try:
-        history = read_history(run)
+        members = member_histories(run)
+        history = mean_history([one for _, one in members]) if members else read_history(run)
     except BadInput as refusal:
         return (Text(str(refusal)),)
     said = remarks(history)
+    if members:
+        kinds = f"{len(members)} {run.members[0].kind}s"
+        said = (f"The curves are the mean of {kinds}, as far as half of them were trained.",)
     parts: list[Part] = [Text("\n".join(f"- {sentence}" for sentence in said))] if said else []
     if not panels_of(history):
         return (*parts, Text(f"No loss, AUC or accuracy was logged, only {', '.join(history.columns)}."))
-    best = _best(history)
+    best = None if members else _best(history)
     where = "" if best is None else f" Dashed line: lowest validation loss, epoch {history.epochs[best]}."
     caption = f"Training (dashed) and validation (solid) by epoch.{where}{_stages(history)}"
     alt = f"Learning curves over {len(history)} epochs. {' '.join(said)}"

@@ -1,4 +1,7 @@
-"""What the Training page asks, with every answer in the address."""
+"""What the Training page asks, with every answer in the address.
+
+The address holds what a widget shows, so runs are offered by their ids.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from models.runs import Run
-from pages.ui import pickers
 from pages.ui.comparing.choices import refuse_unknown
 from pages.ui.samples import by_use
 from pages.ui.training.curves import USUAL, Trained, measures
@@ -18,6 +20,7 @@ VIEWS = ("Curves", "Recipe", "Cost", "Notebook")
 OTHERS = "with"
 #: As many colours as a figure can tell apart, the chosen run's own among them.
 MOST_OTHERS = 6
+LOGARITHMIC = (TITLES["loss"], TITLES["learning_rate"])
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ def pick_others(run: Run, runs: Sequence[Run]) -> list[Run]:
     by_id = {other.id: other for other in others}
     refuse_unknown(OTHERS, {*by_id, run.id})
     chosen = st.multiselect(
-        "Beside it", list(by_id), format_func=lambda id: pickers.run_name(by_id[id]), key=OTHERS,
-        max_selections=MOST_OTHERS, bind="query-params", persist_state="page", filter_mode="contains",
+        "Beside it", list(by_id), key=OTHERS, max_selections=MOST_OTHERS, bind="query-params",
+        persist_state="page", filter_mode="contains",
         placeholder="Other runs",
         help="Their curves are laid over, the first one's recipe is compared, and all costs are listed.",
     )  # fmt: skip
@@ -54,11 +57,11 @@ def pick_others(run: Run, runs: Sequence[Run]) -> list[Run]:
 
 def pick_style(found: Sequence[Trained]) -> CurveStyle:
     """Which measures, how smooth, and which axes logarithmic."""
-    every = measures(found)
-    usual = [name for name in every if name in USUAL] or list(every[:4])
+    by_title = {TITLES.get(name, name): name for name in measures(found)}
+    usual = [title for title, name in by_title.items() if name in USUAL] or list(by_title)[:4]
     chosen = st.multiselect(
-        "Curves", every, usual, lambda name: TITLES.get(name, name), key="curves", bind="query-params",
-        persist_state="page", filter_mode=None,
+        "Curves", list(by_title), usual, key="curves", bind="query-params", persist_state="page",
+        filter_mode=None,
     )  # fmt: skip
     smoothing = st.slider(
         "Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", persist_state="page",
@@ -66,7 +69,11 @@ def pick_style(found: Sequence[Trained]) -> CurveStyle:
         "and the remarks are always those of the figures as logged.",
     )  # fmt: skip
     scales = st.pills(
-        "Logarithmic axes", [name for name in ("loss", "learning_rate") if name in chosen],
-        selection_mode="multi", format_func=TITLES.get, key="log", bind="query-params", persist_state="page",
+        "Logarithmic axes", LOGARITHMIC, selection_mode="multi", key="log", bind="query-params",
+        persist_state="page",
     )  # fmt: skip
-    return CurveStyle(tuple(name for name in every if name in chosen), smoothing, tuple(scales))
+    return CurveStyle(
+        tuple(name for title, name in by_title.items() if title in chosen),
+        smoothing,
+        tuple(by_title[title] for title in scales if title in by_title),
+    )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from models.runs import Run
 from pages.ui import sentences
+from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_table
 
 #: Column -> (heading, plotted how, meaning). The order of the table.
@@ -18,7 +19,7 @@ _COLUMNS = {
     "strategy": ("Training", None, "How the weights came about."),
     "images": ("Images", "%d", "Training images."),
     "epochs": ("Epochs", "%d", ""),
-    "minutes": ("Minutes", "%.1f", "Wall-clock time of the training, on the device at the right."),
+    "minutes": ("Minutes", "%.1f", "Wall-clock time of the training, on the device named below."),
     "parameters": ("Parameters", "localized", ""),
     "layers": ("Layers", "%d", ""),
     "megabytes": ("Weights, MB", "%.2f", "Size of the shipped weights, in half precision."),
@@ -26,8 +27,6 @@ _COLUMNS = {
     "memory": ("Memory, MB", "%d", "Highest memory of the program while it explained images."),
     "auc": ("AUC (95 % interval)", None, "On the run's own test cases: other data, other AUC."),
     "seed": ("Seed", "%d", ""),
-    "engine": ("Measured with", None, "Engine of the figures per image."),
-    "device": ("Trained on", None, ""),
 }
 
 
@@ -41,10 +40,12 @@ def show_costs(runs: Sequence[Run]) -> None:
         for heading, form, meaning in _COLUMNS.values()
         if heading in table
     }
-    st.dataframe(table, hide_index=True, column_config=settings, alt="What these runs cost")
+    st.dataframe(table, hide_index=True, column_config=settings, placeholder="", alt="What these runs cost")
+    told = [_distinct("trained on", runs, "device"), _distinct("one image measured with", runs, "engine")]
     st.caption(
-        "Measured on the machine that made the run: compare runs with each other, not with another machine. "
-        "What a run does not tell is left empty."
+        plain("; ".join(filter(None, told)).capitalize() + ". " if any(told) else "")
+        + "Measured on the machine that made the run: compare runs with each other, not with those of "
+        "another machine. What a run does not tell is left empty."
     )
     cells = table.astype(object).where(table.notna(), None)
     offer_table(list(table.columns), cells.to_numpy().tolist(), "cost")
@@ -73,9 +74,14 @@ def _row(run: Run) -> dict[str, Any]:
         "memory": _number(cost.get("memory_megabytes")),
         "auc": sentences.figure(sentences.test_metric(run, "auc")),
         "seed": _number(training.get("seed")),
-        "engine": cost.get("engine"),
-        "device": training.get("device"),
     }
+
+
+def _distinct(words: str, runs: Sequence[Run], fact: str) -> str:
+    """What the cards say of a fact, each answer once: "trained on tensorflow, x86_64"."""
+    facts = (run.card.training.get(fact) or run.card.cost.get(fact) for run in runs)
+    answers = dict.fromkeys(str(answer) for answer in facts if answer)
+    return f"{words} {' or '.join(answers)}" if answers else ""
 
 
 def _number(value: object) -> float | None:

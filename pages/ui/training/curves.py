@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from models.reports.drawing_training import stretches
 from models.reports.training import recipe_text
 from models.runs import Run
 from models.runs.history import History, read_history, remarks, smoothed
+from models.runs.member_histories import mean_history, member_histories
 
 #: In the order of their panels; whatever else a history holds can be asked for.
 USUAL = ("loss", "auc", "accuracy", "learning_rate")
@@ -44,11 +44,7 @@ class Line:
 
 def trained(run: Run) -> Trained:
     """The curves of a run. BadInput where it has none, or they cannot be read."""
-    members = tuple(
-        (member.name, read_history(path))
-        for member in run.members
-        if (path := run.member_history(member.name)) is not None
-    )
+    members = member_histories(run)
     if members:
         return Trained(run, mean_history([history for _, history in members]), members)
     history = read_history(run)
@@ -61,22 +57,6 @@ def best_row(history: History) -> int | None:
         return history.best("val_loss", history.last_stage())
     except BadInput:
         return None
-
-
-def mean_history(histories: Sequence[History]) -> History:
-    """The mean over folds or seeds, epoch by epoch.
-
-    An epoch that fewer than half of them reached is left out: the mean of the few that went on longest is
-    no mean of all. Where they are in different stages at an epoch the figures are NaN.
-    """
-    lengths = [len(history) for history in histories]
-    rows = max(n for n in range(1, max(lengths) + 1) if sum(m >= n for m in lengths) * 2 >= len(histories))
-    stages = [Counter(h.stages[i] for h in histories if len(h) > i) for i in range(rows)]
-    agreed = np.array([len(found) == 1 for found in stages])
-    names = list(dict.fromkeys(name for history in histories for name in history.columns))
-    columns = {name: np.where(agreed, _mean(histories, name, rows), np.nan) for name in names}
-    longest = histories[int(np.argmax(lengths))]
-    return History(longest.epochs[:rows], tuple(found.most_common(1)[0][0] for found in stages), columns)
 
 
 def measures(runs: Iterable[Trained]) -> tuple[str, ...]:
@@ -154,21 +134,10 @@ def _kept(one: Trained) -> str:
         return ""
     if keep is None:
         return ""
-    best = keep.value == "best"
-    epoch = int(one.history.epochs[one.best if best else -1])
-    return f"Weights kept: epoch {epoch}, {'the best' if best else 'the last'} of the last stage (recipe)."
+    epoch = int(one.history.epochs[one.best if keep.value == "best" else -1])
+    return f'The run holds the weights of epoch {epoch}, as its recipe says (keep = "{keep.value}").'
 
 
 def _last(history: History, column: str) -> float:
     values = history.columns.get(column)
     return 0.0 if values is None else float(values[-1])
-
-
-def _mean(histories: Sequence[History], name: str, rows: int) -> np.ndarray:
-    """float64 [rows]: the mean of those that have a number there."""
-    table = np.full((len(histories), rows), np.nan)
-    for i, history in enumerate(histories):
-        values = history.columns.get(name, np.zeros(0))[:rows]
-        table[i, : len(values)] = values
-    counts = np.isfinite(table).sum(axis=0)
-    return np.where(counts > 0, np.nansum(table, axis=0) / np.maximum(counts, 1), np.nan)

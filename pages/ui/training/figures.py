@@ -14,8 +14,10 @@ from pages.ui.palette import FONT, Palette
 from pages.ui.training.curves import Line, Trained, counted_in, lines
 
 TITLES = {"loss": "Loss", "auc": "AUC", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
-PANEL, GAP, TOP, BOTTOM = 236, 58, 46, 44
+PANEL, GAP, TOP, BOTTOM = 232, 62, 58, 44
 ABREAST = 2
+#: Not measured but set: nothing to smooth.
+_EXACT = ("learning_rate",)
 #: Of the panel's width: a stage narrower than this has no room for its name.
 _LEAST_BAND = 0.07
 
@@ -51,7 +53,10 @@ def curves_figure(
         place = _Place(str(i + 1) if i else "", i + ABREAST >= len(measures))
         layout |= _axes(place, i, rows, len(measures), height, reach, measure in logarithmic, colours)
         layout[f"xaxis{place.number}"]["title"]["text"] = counted_in(runs[0].history) if place.lowest else ""
-        layout["annotations"].append(_title(TITLES.get(measure, measure), place, colours))
+        staged = len(runs) == 1 and len(stretches(runs[0].history)) > 1
+        layout["annotations"].append(_title(TITLES.get(measure, measure), place, staged, colours))
+        if measure in logarithmic:
+            layout[f"yaxis{place.number}"] |= _log_ticks(runs, measure)
         for number, one in enumerate(runs):
             data += _of_a_run(one, measure, place, _ink(number, len(runs), colours), smoothing, i == 0)
     if len(runs) == 1:
@@ -86,11 +91,12 @@ def _of_a_run(
     if f"val_{measure}" not in one.history.columns and measure not in ("loss", "auc", "accuracy"):
         kinds = (("", measure, ink.validation, "solid"),)
     for prefix, column, colour, dash in kinds:
-        drawn = lines(one.history, column, smoothing)
+        wish = smoothing if column not in _EXACT else 0.0
+        drawn = lines(one.history, column, wish)
         if not drawn:
             continue
         faint = [lines(history, column) for _, history in one.members]
-        faint += [lines(one.history, column)] if smoothing else []
+        faint += [lines(one.history, column)] if wish else []
         for behind in faint:
             found.append(_trace(behind, place, colour, dash, 1.0) | {"opacity": 0.3, "hoverinfo": "skip"})
         word = "validation" if prefix else "training"
@@ -180,7 +186,7 @@ def _band(x0: float, x1: float, number: str, colours: Palette) -> dict:
 def _stage_name(name: str, x: float, number: str, colours: Palette) -> dict:
     return {
         "text": shown_text(name[:18]), "x": x, "y": 1, "showarrow": False, "xref": f"x{number}",
-        "yref": f"y{number} domain", "xanchor": "left", "yanchor": "top", "xshift": 2,
+        "yref": f"y{number} domain", "xanchor": "left", "yanchor": "bottom", "xshift": 1,
         "font": {"size": 11, "color": colours.muted},
     }  # fmt: skip
 
@@ -230,15 +236,29 @@ def _axes(
     y = axis | {
         "anchor": f"x{place.number}", "domain": [max(0.0, top - PANEL / inner), top],
         "type": "log" if log else "linear", "tickformat": "~g", "nticks": 5,
-        **({"dtick": "D1", "minorloglabels": "none"} if log else {}),
     }  # fmt: skip
     return {f"xaxis{place.number}": x, f"yaxis{place.number}": y}
 
 
-def _title(text: str, place: _Place, colours: Palette) -> dict:
+def _log_ticks(runs: Sequence[Trained], measure: str) -> dict[str, Any]:
+    """1, 2 and 5 of every decade, or 1 alone over many: Plotly's own labels lie on one another."""
+    columns = (one.history.columns.get(name) for one in runs for name in (measure, f"val_{measure}"))
+    found = np.concatenate([np.zeros(0), *(values for values in columns if values is not None)])
+    found = found[np.isfinite(found) & (found > 0)]
+    if not len(found):
+        return {}
+    low, high = np.log10(found.min()), np.log10(found.max())
+    digits = (1, 2, 5) if high - low < 2.5 else (1,)
+    ticks = [d * 10.0**k for k in range(int(np.floor(low)), int(np.ceil(high)) + 1) for d in digits]
+    return {"tickmode": "array", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def _title(text: str, place: _Place, staged: bool, colours: Palette) -> dict:
+    """The measure's name over its panel, above the names of the stages where there are some."""
     return {
         "text": f"<b>{shown_text(text)}</b>", "xref": f"x{place.number} domain", "x": 0, "xanchor": "left",
-        "yref": f"y{place.number} domain", "y": 1, "yanchor": "bottom", "showarrow": False, "yshift": 3,
+        "yref": f"y{place.number} domain", "y": 1, "yanchor": "bottom", "showarrow": False,
+        "yshift": 17 if staged else 3,
         "font": {"size": 13, "color": colours.text},
     }  # fmt: skip
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from models.errors import BadInput
+from models.reports import Report, join_reports
 from models.reports.training import training_report
 from models.runs import Run
 from pages.ui import caches
@@ -64,7 +66,7 @@ def show_curves(runs: Sequence[Run]) -> None:
     alt = f"Learning curves of {', '.join(one.run.id for one in found)}"
     st.plotly_chart(figure, theme=None, key="learning_curves", config=_CONFIG, alt=alt)
     _tell(found)
-    _offer(found[0])
+    _offer(found)
 
 
 def _tell(found: Sequence[Trained]) -> None:
@@ -82,15 +84,25 @@ def _tell(found: Sequence[Trained]) -> None:
     st.caption(reading)
 
 
-def _offer(one: Trained) -> None:
-    history = one.history
-    columns = ["epoch", "stage", *history.columns]
+def _offer(found: Sequence[Trained]) -> None:
+    """The figures of the first run as a table, and all of them as a report."""
+    first = found[0]
+    history = first.history
     rows = zip(
         map(int, history.epochs), history.stages, *(v.tolist() for v in history.columns.values()), strict=True
     )
     with st.container(horizontal=True):
-        offer_table(columns, list(rows), f"{one.run.id}-history")
-        offer_report(lambda: training_report(one.run), f"{one.run.id}-training")
+        offer_table(["epoch", "stage", *history.columns], list(rows), f"{first.run.id}-history")
+        offer_report(lambda: _report([one.run for one in found]), f"{first.run.id}-training")
+
+
+def _report(runs: Sequence[Run]) -> Report:
+    """One run's training, or a chapter a run."""
+    reports = [training_report(run) for run in runs]
+    if len(reports) == 1:
+        return reports[0]
+    chapters = [replace(report, title=run.id) for report, run in zip(reports, runs, strict=True)]
+    return join_reports("Training", ", ".join(run.id for run in runs), chapters)
 
 
 def show_notebook(run: Run) -> None:
@@ -102,13 +114,16 @@ def show_notebook(run: Run) -> None:
             "manifest to run to heatmap."
         )
         return
-    told, download = st.columns([5, 1], vertical_alignment="center")
-    told.caption("Shown as it was executed. Scripts, and what would be fetched from elsewhere, are left out.")
-    download.download_button(
-        "Notebook (.ipynb)", path.read_bytes, f"{run.id}.ipynb", "application/x-ipynb+json",
-        key="download_notebook", on_click="ignore",
-        help="The file as it came with the run: open only notebooks whose source you trust.",
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(
+            "Shown as it was executed. Scripts, and what would be fetched from elsewhere, are left out.",
+            width="content",
+        )
+        st.download_button(
+            "Notebook (.ipynb)", path.read_bytes, f"{run.id}.ipynb", "application/x-ipynb+json",
+            key="download_notebook", on_click="ignore",
+            help="The file as it came with the run: open only notebooks whose source you trust.",
+        )  # fmt: skip
     page = caches.notebook(run, palette() is DARK)
     st.iframe(
         notebook_html.framed(page, NOTEBOOK_HEIGHT), height=NOTEBOOK_HEIGHT, alt=f"Notebook of {run.id}"
