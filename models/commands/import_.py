@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     # A path that is not there, or is no zip file, keeps the sentence it always had.
     if not arguments.source.exists() or kind_of(arguments.source) == "run":
         imported = import_run(arguments.source)
-        return _told(imported.run, imported.already_there, "run", arguments.json)
+        return _told(imported.run, imported.already_there, None, arguments.json)
     if kind_of(arguments.source) == "log":
         made = _write(arguments, None, arguments.source)
         return _told(made, False, "history", arguments.json)
@@ -158,17 +158,16 @@ def _write(
     )
 
 
-def _told(found: Run, already_there: bool, kind: str, as_json: bool) -> int:
+def _told(found: Run, already_there: bool, kind: str | None, as_json: bool) -> int:
+    """kind: "predictions" or "history", None for a run of our own."""
     if as_json:
-        print_json(
-            {
-                "run": found.id,
-                "run_digest": found.digest,
-                "folder": str(found.folder),
-                "already_there": already_there,
-                "kind": kind,
-            }
-        )
+        document = {
+            "run": found.id,
+            "run_digest": found.digest,
+            "folder": str(found.folder),
+            "already_there": already_there,
+        }
+        print_json(document | ({"kind": kind} if kind else {}))
     else:
         print(f"{found.id} {'was already there' if already_there else 'imported'}: {found.folder}")
     return DONE
