@@ -22,7 +22,10 @@ EVALUATE, TRAINING = "pages/4_Evaluate.py", "pages/5_Training.py"
 KINDS = {"all": None, "images of people": False, "phantoms": True}
 ALWAYS = ("auc",)
 BESIDE = ("balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece")
-PRINTED = ("accuracy", "precision", "sensitivity", "specificity", "f1", "auc", "kappa")
+PRINTED = {
+    "accuracy": "Accuracy", "precision": "Precision", "sensitivity": "Sensitivity",
+    "specificity": "Specificity", "f1": "F1", "auc": "AUC", "kappa": "Kappa",
+}  # fmt: skip
 #: Our metric -> what publications call it.
 PRINTED_AS = {"ppv": "precision"}
 # A dot plot of more rows is no picture any more.
@@ -55,7 +58,7 @@ def show_runs(kept: Sequence[Entry], metric: str) -> None:
     )
     columns = list(dict.fromkeys((metric, *ALWAYS)))
     event = st.dataframe(
-        table_rows(kept, columns), hide_index=True, height=min(520, 38 + 35 * len(kept)), key="leaderboard",
+        table_rows(kept, columns), hide_index=True, height=_height(len(kept), 14), key="leaderboard",
         on_select="rerun", selection_mode="multi-row", column_config=_column_config(columns),
         alt="All runs with their metrics",
     )  # fmt: skip
@@ -109,9 +112,9 @@ def show_published(printed: Sequence[Landmark], kept: Sequence[Entry]) -> None:
         )
         rows = published_rows(printed, kept)
         st.dataframe(
-            rows, hide_index=True, height=min(420, 38 + 35 * len(rows)),
+            rows, hide_index=True, height=_height(len(rows), 12),
             column_config={
-                name_of(name): st.column_config.NumberColumn(format="%.3f", width="small") for name in PRINTED
+                name: st.column_config.NumberColumn(format="%.3f", width="small") for name in PRINTED.values()
             },
             alt="Published figures",
         )  # fmt: skip
@@ -169,9 +172,7 @@ def table_rows(kept: Sequence[Entry], columns: Sequence[str]) -> list[dict[str, 
             "Remarks": _remarks(entry),
         }
         rows.append(row)
-    # A column that says nothing of any run only takes room.
-    spoken = {name for row in rows for name, value in row.items() if value not in (None, "")}
-    return [{name: value for name, value in row.items() if name in spoken} for row in rows]
+    return _spoken(rows)
 
 
 def csv_table(kept: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
@@ -197,15 +198,13 @@ def published_rows(printed: Sequence[Landmark], kept: Sequence[Entry]) -> list[d
         printed_here = line.published
         own = next((entry for entry in kept if entry.published == printed_here), None)
         row: dict[str, object] = {"System": line.network, "Modality": line.modality, "Classes": line.classes}
-        row |= {name_of(name): printed_here.figures.get(name) for name in PRINTED}
+        row["Setting"] = printed_here.setting
+        row |= {label: printed_here.figures.get(name) for name, label in PRINTED.items()}
         row |= {"Our run": own.id if own else None, "Test cases": printed_here.test_cases}
         row |= {"Their data": printed_here.data, "Source": printed_here.source, "Note": printed_here.note}
         row["Recipe"] = line.recipe
         rows.append(row)
-    if all(row["Our run"] is None for row in rows):
-        for row in rows:
-            del row["Our run"]
-    return rows
+    return _spoken(rows)
 
 
 def _ask(lines: Sequence[Entry]) -> tuple[Filters, str]:
@@ -221,6 +220,16 @@ def _ask(lines: Sequence[Entry]) -> tuple[Filters, str]:
     return Filters(modality, classes, data, KINDS[kind]), metric
 
 
+def _spoken(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Without the columns that say nothing in any row: they only take room."""
+    spoken = {name for row in rows for name, value in row.items() if value not in (None, "")}
+    return [{name: value for name, value in row.items() if name in spoken} for row in rows]
+
+
+def _height(rows: int, most: int) -> int | str:
+    return "content" if rows <= most else 38 + 35 * most
+
+
 def _lead_to(run: Run) -> None:
     pages = [("Evaluate", EVALUATE), ("Training", TRAINING)] + (
         [("Inspect", INSPECT)] if run.has_weights else []
@@ -232,7 +241,9 @@ def _lead_to(run: Run) -> None:
 
 def _compare(first: str, second: str) -> None:
     st.session_state["view"] = "Two runs"
-    st.session_state["first"], st.session_state["second"] = first, second
+    for key, run in (("first", first), ("second", second)):
+        # Widgets that are not there yet do not write into the address what they are set to.
+        st.session_state[key] = st.query_params[key] = run
 
 
 def _dot(entry: Entry, metric: str) -> Dot:

@@ -126,8 +126,9 @@ def _list(pair: Pair, differ: np.ndarray) -> None:
         column_config=dict.fromkeys(
             (pair.first.id, f"{pair.second.id} "), st.column_config.NumberColumn(format="%.3f")
         ),
-        hide_index=True, height=min(320, 38 + 35 * listed), key=_TABLE, on_select=lambda: _take_row(pair),
-        selection_mode="single-row", alt="Cases that the runs call differently",
+        hide_index=True, height="content" if listed <= 8 else 318, key=_TABLE,
+        on_select=lambda: _take_row(pair), selection_mode="single-row",
+        alt="Cases that the runs call differently",
     )  # fmt: skip
     if _opened(pair) is None:
         st.caption("Click a row, or a point of the figure, to open its case.")

@@ -135,7 +135,7 @@ def show_differences(pair: Pair) -> None:
         for name, metric in found.items()
         if metric["value"] is not None
     ]  # fmt: skip
-    drawn, listed = st.columns([4.6, 5.4], gap="medium")
+    drawn, listed = st.columns([4.2, 5.8], gap="medium")
     if dots:
         reach = 1.08 * max(
             abs(end) for dot in dots for end in (dot.low, dot.high, dot.value, 0.02) if end is not None
@@ -157,7 +157,7 @@ def show_differences(pair: Pair) -> None:
                 for name, metric in found.items()
             ],
             hide_index=True, height="content", alt="Metrics of both runs and their differences",
-            column_config={"Metric": st.column_config.TextColumn(width=180)},
+            column_config={"Metric": st.column_config.TextColumn(width=165)},
         )  # fmt: skip
     st.caption(
         "On the shared cases, each run at its own threshold. AUC by DeLong, the rest from "
