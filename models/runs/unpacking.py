@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import struct
 import zipfile
@@ -16,7 +17,10 @@ MAX_FILE_BYTES = 256 << 20
 MAX_TOTAL_BYTES = 512 << 20
 MAX_LISTED = 20_000
 """A zip file of 56 MB can list 1.2 million entries, which Python reads first: 40 s and half a gigabyte."""
-DAMAGED = (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, zlib.error, struct.error)
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, EOFError,
+    UnicodeDecodeError,
+)  # fmt: skip
 _CHUNK = 1 << 20
 _LISTED = b"PK\x01\x02"
 

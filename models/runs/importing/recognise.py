@@ -12,6 +12,7 @@ from models.runs.importing.mapping import guess_mapping
 from models.runs.importing.table import read_table
 from models.runs.importing.tensorboard import is_event_file
 from models.runs.importing.wandb import is_wandb
+from models.runs.unpacking import refuse_endless_list
 
 Kind = Literal["run", "predictions", "log"]
 """run: a packed run or a run folder. log: a history in any form that `read_log` takes. predictions: a table
@@ -27,6 +28,7 @@ def kind_of(source: bytes | str | Path, name: str = "") -> Kind:
             return "run" if (path / "run.json").exists() else "log"
         source = read_limited(path, MAX_FILE_BYTES, "file")
     if source.startswith(ZIP):
+        refuse_endless_list(source, name)
         return "run" if is_zip_of_run(source) else "log"
     if name.casefold().endswith(".zip"):
         return "run"  # a damaged one: whoever opens it says so

@@ -15,7 +15,6 @@ from models.runs.importing import (
     read_log,
     read_table,
 )
-from models.runs.unpacking import refuse_endless_list
 
 
 class Upload:
@@ -30,7 +29,6 @@ class Upload:
     @cached_property
     def kind(self) -> str:
         """ "run", "predictions" or "log" (models.runs.importing.kind_of)."""
-        refuse_endless_list(self.content, self.name)
         return kind_of(self.content, self.name)
 
     @cached_property
@@ -44,7 +42,6 @@ class Upload:
 
     @cached_property
     def log(self) -> Log:
-        refuse_endless_list(self.content, self.name)
         return read_log(self.content, self.name)
 
     def values(self, column: str) -> tuple[str, ...]:

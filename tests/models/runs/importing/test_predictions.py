@@ -66,6 +66,13 @@ def test_one_is_the_positive_class_wherever_it_stands():
     assert predictions.probabilities.tolist() == [[0.75, 0.25], [0.25, 0.75]]
 
 
+def test_a_few_numbers_outside_are_mistakes_and_no_other_scale():
+    rows = "".join(f"{i % 2},0.{i + 1}\n" for i in range(8))
+    for wrong in ("1.7", "-1", "64"):
+        with pytest.raises(BadInput, match=f"Row 10 .*{wrong} under y_score"):
+            read(f"y_true,y_score\n{rows}1,{wrong}\n")
+
+
 def test_logits_and_percent_are_recognised_and_converted():
     logits = read("y_true,score\n0,0\n1,-1000\n1,2.1972245773362196\n")
     assert logits.probabilities[:, 1] == pytest.approx([0.5, 0, 0.9])
