@@ -75,6 +75,7 @@ class Evidence:
         self.choosing = choosing
         self.samples, self.seed = samples, seed
         self._rankings: dict[str, Ranking] = {}
+        self._aucs: dict[str, Metric] = {}
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -112,7 +113,10 @@ class Evidence:
         if not self._ranked():
             return undefined(f"All cases are {self.classes[self.predictions.labels[0]]}.", len(self))
         if label is not None or self.binary:
-            return self.ranking(label).auc()
+            label = self._label(label)
+            if label not in self._aucs:
+                self._aucs[label] = self.ranking(label).auc()
+            return self._aucs[label]
         return self._macro_auc
 
     def average_precision(self, label: str | None = None) -> Metric:

@@ -127,6 +127,8 @@ def _below(
         mine, theirs = own[metric], rest[metric]
         if mine["value"] is None or theirs["value"] is None or mine["value"] >= theirs["value"]:
             continue
+        if metric == "ppv" and own["sensitivity"]["value"] is None:
+            continue  # without a positive case it is 0 whatever the run does
         if is_below(metric, mine, theirs):
             found.append(f"{WORDS[metric]} {mine['value']:.2f} against {theirs['value']:.2f}")
     return f"{name}: clearly below all other cases ({'; '.join(found)})." if found else None

@@ -142,12 +142,12 @@ def _of_a_run(max_entries: int, show_spinner: bool | str = False) -> Callable:
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _runs(stamp: tuple) -> Listing:
+def _runs(stamp: str) -> Listing:
     return list_runs()
 
 
-def _stamp() -> tuple:
-    """Name, size and time of every file under the run folders: cheap to take at every rerun."""
+def _stamp() -> str:
+    """A digest of name, size and time of every file under the run folders: cheap to take at every rerun."""
     files = (
         file
         for root in run_roots()
@@ -156,9 +156,10 @@ def _stamp() -> tuple:
         if folder.is_dir()
         for file in folder.iterdir()
     )
-    return tuple(
-        sorted((str(file), status.st_size, status.st_mtime_ns) for file in files if (status := file.stat()))
+    stamps = sorted(
+        (str(file), status.st_size, status.st_mtime_ns) for file in files if (status := file.stat())
     )
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()
 
 
 @_of_a_run(max_entries=4, show_spinner="Reading the predictions")

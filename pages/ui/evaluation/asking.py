@@ -1,4 +1,7 @@
-"""The sidebar of Evaluate: which run, which of its cases, and which class. Every answer is in the address."""
+"""The sidebar of Evaluate: which run, which of its cases, and which class.
+
+Every answer is in the address, as it is written on the page: no option has another name for people.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def ask(runs: Sequence[Run]) -> View:
         )
     part = st.segmented_control(
         "Cases", list(parts), default=next(iter(parts)), required=True, key="part", bind="query-params",
-        format_func=lambda part: f"{part.capitalize()} {parts[part]:,}", width="stretch",
+        width="stretch",
         help="Test cases took no part in the training. Thresholds were chosen on validation cases.",
     )  # fmt: skip
     units = caches.units(run)
@@ -40,7 +43,7 @@ def ask(runs: Sequence[Run]) -> View:
     if len(units) > 1:
         unit = st.segmented_control(
             "Score by", units, default=units[0], required=True, key="unit", bind="query-params",
-            format_func=str.capitalize, width="stretch", help=UNIT_HELP,
+            width="stretch", help=UNIT_HELP,
         )  # fmt: skip
     label = run.positive if len(run.classes) == 2 else _ask_class(run)
     return View(run, part, unit, label, _ask_filters(caches.case_columns(run)))
@@ -68,7 +71,7 @@ def _ask_filters(columns: Mapping[str, np.ndarray]) -> tuple[Filter, ...]:
 
 
 def _ask_filter(column: str, offer: tuple) -> Filter | None:
-    key, name = f"is_{column}", column.replace("_", " ").capitalize()
+    key, name = f"is_{column}", column.replace("_", " ")
     if isinstance(offer[0], str):
         chosen = st.multiselect(
             name, offer, key=key, bind="query-params", placeholder="any", filter_mode=None

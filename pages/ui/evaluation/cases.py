@@ -51,7 +51,7 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     pages = -(-len(places) // size)
     page = 1
     if pages > 1:
-        page = st.pagination(pages, key=PAGE, bind="query-params")
+        page = min(pages, st.pagination(pages, key=PAGE, bind="query-params"))
     shown = places[(page - 1) * size : page * size]
     if form == FORMS[0]:
         _pictures(view, evidence, found, shown)
@@ -77,7 +77,6 @@ def _ask(found: Calls, at_hand: bool) -> tuple[np.ndarray, str]:
     with order:
         chosen = st.segmented_control(
             "Order", ORDERS, default=ORDERS[0], required=True, key=ORDER, bind="query-params",
-            format_func=str.capitalize,
             help="Missed first: of the positive class and called otherwise, the surest first, then the other "
             "errors. Most uncertain: nearest to another verdict, right ones too.",
         )  # fmt: skip

@@ -166,13 +166,11 @@ def histogram_figure(
         "probability", "share of the class's cases", (-0.01, 1.01), (-reach, reach), legend="top right"
     )
     shapes = [] if threshold is None else [_upright(threshold, colours.text)]
-    figure = figure_of(data, axes, colours, shapes=shapes, legend=True)
     ticks = _even_ticks(reach)
-    figure.update_layout(
-        barmode="overlay",
-        yaxis={"tickvals": ticks, "ticktext": [f"{abs(tick):.0%}" for tick in ticks], "zerolinewidth": 1},
-    )
-    return figure
+    return figure_of(
+        data, axes, colours, shapes=shapes, legend=True, layout={"barmode": "overlay"},
+        y_axis={"tickvals": ticks, "ticktext": [f"{abs(tick):.0%}" for tick in ticks]},
+    )  # fmt: skip
 
 
 def forest_figure(rows: Sequence[Estimate], overall: float | None, title: str, colours: Palette) -> go.Figure:
@@ -196,22 +194,21 @@ def forest_figure(rows: Sequence[Estimate], overall: float | None, title: str, c
     ]  # fmt: skip
     whys = [
         {
-            "x": 0.01, "y": row.name, "text": as_text(row.why), "showarrow": False, "xanchor": "left",
-            "font": {"size": 12, "color": colours.muted},
+            "x": 0, "xref": "paper", "xanchor": "left", "y": row.name, "text": as_text(row.why),
+            "showarrow": False, "font": {"size": 12, "color": colours.muted},
         }
         for row in rows
         if row.value is None
     ]  # fmt: skip
-    axes = Axes(title, "", (-0.01, 1.01), (len(rows) - 0.5, -0.5), height=70 + 34 * max(2, len(rows)))
+    ends = [end for row in known for end in (row.low, row.value) if end is not None]
+    start = np.floor(10 * min(ends, default=0)) / 10
+    axes = Axes(title, "", (start - 0.01, 1.01), (len(rows) - 0.5, -0.5), height=70 + 34 * max(2, len(rows)))
     shapes = [] if overall is None else [_upright(overall, colours.text)]
-    figure = figure_of(data, axes, colours, shapes=shapes, annotations=whys)
-    figure.update_layout(
-        yaxis={
-            "type": "category", "categoryorder": "array", "categoryarray": [row.name for row in rows],
-            "automargin": True, "showgrid": False, "tickfont": {"size": 13, "color": colours.text},
-        }
-    )  # fmt: skip
-    return figure
+    names = {
+        "type": "category", "categoryorder": "array", "categoryarray": [row.name for row in rows],
+        "showgrid": False, "tickfont": {"size": 13, "color": colours.text},
+    }  # fmt: skip
+    return figure_of(data, axes, colours, shapes=shapes, annotations=whys, y_axis=names)
 
 
 def figure_of(
@@ -222,8 +219,11 @@ def figure_of(
     shapes: Sequence[dict] = (),
     annotations: Sequence[dict] = (),
     legend: bool = False,
-    margin: Mapping[str, int] | None = None,
+    layout: Mapping[str, object] | None = None,
+    x_axis: Mapping[str, object] | None = None,
+    y_axis: Mapping[str, object] | None = None,
 ) -> go.Figure:
+    """A figure of these traces in the dashboard's dress. layout, x_axis, y_axis: what is otherwise."""
     axis = {
         "gridcolor": colours.track, "gridwidth": 1, "zeroline": False, "linecolor": colours.line,
         "ticks": "outside", "ticklen": 3, "tickcolor": colours.line, "fixedrange": True, "automargin": True,
@@ -234,16 +234,17 @@ def figure_of(
         font = {"size": 13, "color": colours.text}
         return axis | {"title": {"text": text, "font": font, "standoff": 6}, "range": list(span)}
 
-    layout = {
-        "height": axes.height, "margin": dict(margin or {"l": 8, "r": 8, "t": 8, "b": 8}), "template": None,
+    dress = {
+        "height": axes.height, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "template": None,
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "dragmode": False,
         "font": {"family": FONT, "color": colours.text, "size": 13}, "hovermode": "closest",
         "hoverlabel": {"font": {"family": FONT, "size": 12}}, "showlegend": legend,
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colours.muted, "activecolor": colours.text},
-        "xaxis": titled(axes.x, axes.x_range), "yaxis": titled(axes.y, axes.y_range),
+        "xaxis": titled(axes.x, axes.x_range) | dict(x_axis or {}),
+        "yaxis": titled(axes.y, axes.y_range) | dict(y_axis or {}),
         "shapes": list(shapes), "annotations": list(annotations), "legend": _legend(axes.legend, colours),
     }  # fmt: skip
-    return go.Figure({"data": data, "layout": layout})
+    return go.Figure({"data": data, "layout": dress | dict(layout or {})}, _validate=False)
 
 
 def _legend(place: str, colours: Palette) -> dict:

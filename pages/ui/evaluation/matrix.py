@@ -55,24 +55,18 @@ def confusion_figure(
         for i in range(n)
         for j in range(n)
     ]
-    figure = figure_of(
+    names = {
+        "tickvals": list(range(n)), "ticktext": list(map(shortened, classes)), "ticks": "",
+        "showgrid": False, "tickfont": {"size": 13, "color": colours.text},
+    }  # fmt: skip
+    return figure_of(
         data,
         Axes("called", "truly", (-0.5, n - 0.5), (n - 0.5, -0.5), height=height),
         colours,
         annotations=labels,
-        margin={"l": 8, "r": 4, "t": 4, "b": 8},
+        x_axis=names,
+        y_axis=names | {"tickangle": -90},
     )
-    names = {
-        "tickvals": list(range(n)),
-        "ticktext": list(map(shortened, classes)),
-        "ticks": "",
-        "automargin": True,
-    }
-    figure.update_layout(
-        xaxis={**names, "showgrid": False, "tickfont": {"size": 13, "color": colours.text}},
-        yaxis={**names, "showgrid": False, "tickangle": -90, "tickfont": {"size": 13, "color": colours.text}},
-    )
-    return figure
 
 
 def _cell_label(

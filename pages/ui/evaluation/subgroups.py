@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from models.evaluation.evidence import Evidence
-from models.evaluation.subgroups import METRICS, WORDS, Subgroup
+from models.evaluation.subgroups import METRICS as MEASURED
+from models.evaluation.subgroups import WORDS, Subgroup
 from models.evaluation.subgroups import subgroups as subgroups_of
 from pages.ui import caches
 from pages.ui.evaluation import figures, words
@@ -14,6 +15,8 @@ from pages.ui.evaluation.view import View
 from pages.ui.palette import palette
 from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_table
+
+METRICS = {WORDS[name] if name in ("auc", "ppv") else name: name for name in MEASURED}
 
 
 def show(view: View, evidence: Evidence, threshold: float | None) -> None:
@@ -25,14 +28,13 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     label = view.label or evidence.positive
     at = evidence.threshold if threshold is None else threshold
     which, metric = st.columns([1, 1], gap="medium")
-    column = which.selectbox(
-        "Subgroups by", list(columns), key="subgroups", bind="query-params", filter_mode=None,
-        format_func=lambda name: name.replace("_", " ").capitalize(),
-    )  # fmt: skip
-    chosen = metric.segmented_control(
-        "Metric", METRICS, default=METRICS[0], required=True, key="metric", bind="query-params",
-        format_func=words.NAMES.get,
-    )  # fmt: skip
+    names = sorted(columns, key=lambda name: name == "label")  # which says the class, in other words
+    column = which.selectbox("Subgroups by", names, key="subgroups", bind="query-params", filter_mode=None)
+    chosen = METRICS[
+        metric.segmented_control(
+            "Metric", list(METRICS), default="AUC", required=True, key="metric", bind="query-params"
+        )
+    ]
     found = subgroups_of(
         evidence.predictions, columns[column][evidence.rows], column, positive=label, threshold=at
     )
@@ -75,21 +77,20 @@ def _table(view: View, found: tuple[Subgroup, ...], column: str) -> None:
             "Subgroup": plain(group.value),
             "Cases": f"{group.n:,}",
             "Positive": f"{group.positives:,}",
-            **{words.NAMES[name]: words.metric(group.metrics[name]) for name in METRICS},
+            **{words.NAMES[name]: words.metric(group.metrics[name]) for name in MEASURED},
         }
         for group in found
     ]
     st.table(rows, border="horizontal", hide_index=True, alt="Metrics of each subgroup")
-    for sentence in dict.fromkeys(
-        f"{plain(group.value)}: {sentence}" for group in found for sentence in words.why(group.metrics)
-    ):
-        st.caption(sentence)
+    whys = [f"{plain(group.value)}: {why}" for group in found for why in words.why(group.metrics)]
+    if whys:
+        st.caption("  \n".join(whys))
     ends = ("value", "low", "high")
     offer_table(
-        ["subgroup", "cases", "positive", *(f"{name} {end}" for name in METRICS for end in ends), "below"],
+        ["subgroup", "cases", "positive", *(f"{name} {end}" for name in MEASURED for end in ends), "below"],
         [
             [group.value, group.n, group.positives,
-             *(group.metrics[name][end] for name in METRICS for end in ends), group.below]
+             *(group.metrics[name][end] for name in MEASURED for end in ends), group.below]
             for group in found
         ],
         f"{view.run.id}-{column}",

@@ -43,7 +43,7 @@ def ask_threshold(view: View, evidence: Evidence) -> float | None:
 def _ask_prevalence(view: View) -> None:
     """Ask how common the class is where the run would be used."""
     st.number_input(
-        f"{plain(view.label).capitalize()} per 1,000 {words.women(view)}", 0.1, 999.0, USUAL_PREVALENCE, 1.0,
+        f"{plain(view.label)} per 1,000 {words.women(view)}", 0.1, 999.0, USUAL_PREVALENCE, 1.0,
         "%g", key=PREVALENCE, bind="query-params",
         help="How common it is where the run would be used. Test sets hold far more cancers than a screening "
         "population, and PPV and NPV hang on it: about 6 per 1,000 women in screening, more in a clinic.",
