@@ -5,6 +5,7 @@ import streamlit as st
 from pages.ui import caches, sentences
 from pages.ui.frame import guarded, page_frame
 from pages.ui.gallery import show_samples
+from pages.ui.importing.session_runs import MARK
 from pages.ui.machine import machine
 
 PURPOSE = (
@@ -37,7 +38,8 @@ with page_frame("LesionLens"):
 
     st.subheader("Runs at hand", anchor=False)
     if listing.runs:
-        st.dataframe(sentences.runs_table(listing.runs), hide_index=True, alt="Runs at hand")
+        marks = {run.id: MARK for run in caches.imported_runs()}
+        st.dataframe(sentences.runs_table(listing.runs, marks), hide_index=True, alt="Runs at hand")
         st.caption("AUC on the run's own test cases, with its 95 % interval; n is their number.")
     else:
         st.caption("No run is at hand: train one or import one (python -m models --help).")

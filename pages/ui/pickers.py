@@ -110,6 +110,7 @@ def pick_style() -> Style:
 def run_name(run: Run) -> str:
     """A run's name in a picker; the modality comes first, which groups them."""
     mark = ", synthetic" if run.card.synthetic else ""
+    mark += ", imported" if caches.is_imported(run) else ""
     return f"{CODES[run.modality]} {run.id}{mark}"
 
 

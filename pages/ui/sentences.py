@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from models.runs import Run, RunCard
 from models.runs.schema import Interval
@@ -134,8 +134,8 @@ def details(card: RunCard, reading: Reading) -> list[tuple[str, str]]:
     ]
 
 
-def runs_table(runs: Sequence[Run]) -> list[dict[str, str]]:
-    """The runs at hand, a row each, for people."""
+def runs_table(runs: Sequence[Run], marks: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """The runs at hand, a row each, for people. marks: id -> a remark; a column where there are any."""
     return [
         {
             "Run": run.id,
@@ -146,6 +146,7 @@ def runs_table(runs: Sequence[Run]) -> list[dict[str, str]]:
             "AUC (95 % interval)": figure(test_metric(run, "auc")),
             "Synthetic": "phantoms" if run.card.synthetic else "",
             "Weights": "yes" if run.has_weights else "no",
+            **({"Remark": marks.get(run.id, "")} if marks else {}),
         }
         for run in runs
     ]

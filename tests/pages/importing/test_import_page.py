@@ -13,7 +13,7 @@ from tests.pages.importing.results import write_results
 from tests.pages.importing.sessions import Sessions, several_sessions
 from tests.pages.tiny_run import write_tiny_run
 
-IMPORT = "pages/7_Import.py"
+IMPORT, EVALUATE = "pages/7_Import.py", "pages/4_Evaluate.py"
 PREDICTIONS, HISTORY, PACKED = range(3)
 
 
@@ -193,6 +193,19 @@ def test_a_file_outlives_a_look_at_another_page(small_world: None) -> None:
     assert "2 cases: 1 negative, 1 positive" in said(app)
     app.button(key="drop_predictions").click().run()
     assert not app.success and not app.error
+
+
+def test_an_imported_run_is_marked_among_the_others(small_world: None, pack: bytes) -> None:
+    app = AppTest.from_file(str(ROOT / "Home.py"), default_timeout=60).run()
+    give(app.switch_page(IMPORT).run(), PACKED, "theirs.zip", pack)
+    table = app.switch_page("Home.py").run().dataframe[0].value
+    assert dict(zip(table["Run"], table["Remark"], strict=True)) == {
+        "theirs": "imported, this session",
+        "tiny": "",
+        "tiny-breast": "",
+    }
+    app.switch_page(EVALUATE).run()
+    assert "US theirs, imported" in app.selectbox(key="run").options
 
 
 def test_visitors_do_not_meet(
