@@ -12,7 +12,8 @@ def file_digest(path: Path) -> str:
     """Hex sha256 of the file's bytes. A file that was read before in this process is not read again unless
     its time or size changed. OSError when it cannot be read."""
     state = os.stat(path)
-    return _digest(str(path.resolve()), state.st_mtime_ns, state.st_size, state.st_ino)
+    # The inode tells apart what a relative path may mean elsewhere; resolving it is what costs.
+    return _digest(os.fspath(path), state.st_mtime_ns, state.st_size, state.st_ino)
 
 
 def bytes_digest(content: bytes) -> str:
@@ -20,7 +21,7 @@ def bytes_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _digest(path: str, _mtime_ns: int, _size: int, _inode: int) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
