@@ -1,4 +1,4 @@
-"""What a person takes home from a page: buttons that make files when asked, the model card, harmless words."""
+"""What a person takes home from a page: files made when asked for, the model card, harmless words."""
 
 from __future__ import annotations
 
