@@ -25,7 +25,7 @@ from models.engines.shared import SharedPass, open_for_one
 from models.errors import BadInput
 from models.evaluation import Predictions, read_predictions
 from models.evaluation.evidence import Evidence, gather, read_run_predictions
-from models.evaluation.paired import Paired, shared_cases
+from models.evaluation.paired import shared_cases
 from models.evaluation.units import units_of
 from models.reports import Report
 from models.runs import Listing, Run, list_runs, run_roots
@@ -33,6 +33,7 @@ from models.runs.cases import CaseTable, read_cases
 from models.runs.leaderboard import Landmark
 from models.runs.leaderboard import landmarks as published_figures
 from models.study import Study, mask_for, read_mask, read_study
+from pages.ui.comparing.numbers import PairNumbers
 from pages.ui.evaluation.view import Filter, kept
 from pages.ui.importing.session_runs import SessionRuns
 from pages.ui.pictures import Picture, Style, original_picture, overlay_picture, thumbnail
@@ -268,10 +269,10 @@ def engine(run: Run, kind: str | None = None) -> Engine:
 
 
 @st.cache_resource(max_entries=4, scope="session", show_spinner="Comparing the runs", hash_funcs=_KEYS)
-def paired(first: Run, second: Run, part: str) -> Paired:
+def paired(first: Run, second: Run, part: str) -> PairNumbers:
     """Two runs on the cases they share. BadInput where there are none, or they cannot be compared."""
     shared = shared_cases(first, second, part, read=predictions)
-    return Paired(shared, first.operating_point.threshold, second.operating_point.threshold)
+    return PairNumbers(shared, first.operating_point.threshold, second.operating_point.threshold)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -11,9 +11,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from models.engines import ActivationMemo
-from models.evaluation.paired import Paired, shared_cases
+from models.evaluation.paired import shared_cases
 from models.runs import load_run, write_run
-from pages.ui.comparing.pair import Pair, crossed
+from pages.ui.comparing.numbers import PairNumbers
 from pages.ui.frame import NOTICE
 from tests.pages.scored_run import write_scored_run
 from tests.pages.tiny_run import write_tiny_run
@@ -151,10 +151,14 @@ def test_two_runs_are_compared_on_their_shared_cases(two_runs: Opened) -> None:
 
 def test_the_table_of_who_calls_rightly_is_all_cases(many_runs: Path) -> None:
     first, second = (load_run(many_runs / name) for name in ("scored-a", "scored-b"))
-    pair = Pair(first, second, "test", Paired(shared_cases(first, second), 0.4, 0.6))
-    (both, alone), (other, neither) = crossed(pair)
+    pair = PairNumbers(shared_cases(first, second), 0.4, 0.6)
+    (both, alone), (other, neither) = pair.crossed
     assert both + alone + other + neither == 42
-    assert (alone, other) == (pair.paired.mcnemar.b, pair.paired.mcnemar.c)
+    assert (alone, other) == (pair.mcnemar.b, pair.mcnemar.c)
+    # Of two classes a case that the runs call differently is called rightly by one of them.
+    assert len(pair.differing) == alone + other
+    gaps = abs(pair.positive_scores[0] - pair.positive_scores[1])[pair.differing]
+    assert list(gaps) == sorted(gaps, reverse=True)
 
 
 @pytest.mark.parametrize(

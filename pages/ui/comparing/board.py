@@ -44,12 +44,12 @@ def show(runs: Sequence[Run]) -> None:
     if not kept:
         st.info("No run passes these filters: take one away at the left.")
     else:
-        show_runs(kept, metric)
+        show_runs(kept, printed, metric, filters)
         show_dots(kept, printed, metric)
     show_published(printed, kept)
 
 
-def show_runs(kept: Sequence[Entry], metric: str) -> None:
+def show_runs(kept: Sequence[Entry], printed: Sequence[Landmark], metric: str, filters: Filters) -> None:
     """The table; one chosen row leads to its pages, two are compared."""
     st.markdown(
         f"**{len(kept)} runs**, the {'highest' if METRICS[metric] else 'lowest'} {name_of(metric)} first, "
@@ -76,7 +76,7 @@ def show_runs(kept: Sequence[Entry], metric: str) -> None:
         from pages.ui.comparing.report import board_report
 
         names, rows = csv_table(kept)
-        offer_report(lambda: board_report(kept, metric), "leaderboard")
+        offer_report(lambda: board_report(kept, printed, metric, filters), "leaderboard")
         offer_table(names, rows, "leaderboard")
 
 

@@ -29,8 +29,7 @@ _CHART, _TABLE = "pair_scatter", "pair_cases"
 
 def show(pair: Pair) -> None:
     """The scatter, the list of cases that are called differently, and the case that is open."""
-    shared = pair.paired.shared
-    differ = differing(shared)
+    differ = pair.paired.differing
     st.subheader("Case by case", anchor=False)
     drawn, listed = st.columns([5.2, 4.8], gap="medium")
     chosen = _opened(pair)
@@ -45,13 +44,6 @@ def show(pair: Pair) -> None:
             _case(pair, chosen)
 
 
-def differing(shared: Shared) -> np.ndarray:
-    """Cases that the runs call differently, int [k]: those whose probabilities are furthest apart first."""
-    found = np.flatnonzero(shared.first_called != shared.second_called)
-    gap = np.abs(_positive(shared, shared.first_p) - _positive(shared, shared.second_p))
-    return found[np.argsort(-gap[found], kind="stable")]
-
-
 def drawn_cases(shared: Shared, differ: np.ndarray, most: int = DRAWN) -> np.ndarray:
     """The cases to draw, int [k <= most]: those that differ first, then others evenly through the list."""
     alike = np.setdiff1d(np.arange(len(shared)), differ)
@@ -63,8 +55,8 @@ def drawn_cases(shared: Shared, differ: np.ndarray, most: int = DRAWN) -> np.nda
 
 def table(pair: Pair, most: int | None = None) -> list[list[object]]:
     """A row a case that the runs call differently, in the columns of COLUMNS."""
-    shared, differ = pair.paired.shared, differing(pair.paired.shared)[:most]
-    one, other = (_positive(shared, p) for p in (shared.first_p, shared.second_p))
+    shared, differ = pair.paired.shared, pair.paired.differing[:most]
+    one, other = pair.paired.positive_scores
     return [
         [
             str(shared.case_ids[i]), shared.classes[shared.labels[i]], float(one[i]),
@@ -77,7 +69,7 @@ def table(pair: Pair, most: int | None = None) -> list[list[object]]:
 
 def _scatter(pair: Pair, differ: np.ndarray, chosen: int | None) -> None:
     shared, colours = pair.paired.shared, palette()
-    one, other = (_positive(shared, p) for p in (shared.first_p, shared.second_p))
+    one, other = pair.paired.positive_scores
     kept = drawn_cases(shared, differ)
     first, second = shared.first_called == shared.labels, shared.second_called == shared.labels
     alike = shared.first_called == shared.second_called
@@ -146,10 +138,10 @@ def _case(pair: Pair, i: int) -> None:
             st.markdown(
                 f"**Case {plain(shared.case_ids[i])}**, label **{plain(shared.classes[shared.labels[i]])}**"
             )
-            sides = (shared.first_p, shared.first_called), (shared.second_p, shared.second_called)
-            for run, (p, called) in zip(pair.runs, sides, strict=True):
+            called_by = shared.first_called, shared.second_called
+            for run, scores, called in zip(pair.runs, pair.paired.positive_scores, called_by, strict=True):
                 st.markdown(
-                    f"{plain(run.id)}: {plain(shared.positive)} {_positive(shared, p)[i]:.3f}, "
+                    f"{plain(run.id)}: {plain(shared.positive)} {scores[i]:.3f}, "
                     f"calls {plain(shared.classes[called[i]])}"
                 )
             if picture is None:
@@ -177,7 +169,7 @@ def _take_point(pair: Pair) -> None:
 def _take_row(pair: Pair) -> None:
     rows = st.session_state[_TABLE]["selection"]["rows"]
     if rows:
-        _open(pair, int(differing(pair.paired.shared)[rows[0]]))
+        _open(pair, int(pair.paired.differing[rows[0]]))
 
 
 def _open(pair: Pair, i: int) -> None:
@@ -200,10 +192,6 @@ def _right(pair: Pair, i: int) -> str:
     called = (shared.first_called[i], shared.second_called[i])
     right = [run.id for run, label in zip(pair.runs, called, strict=True) if label == shared.labels[i]]
     return right[0] if right else "neither"
-
-
-def _positive(shared: Shared, p: np.ndarray) -> np.ndarray:
-    return p[:, _at(shared)]
 
 
 def _at(shared: Shared) -> int:

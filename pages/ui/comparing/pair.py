@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 
 from models.errors import BadInput
-from models.evaluation.paired import Paired
 from models.reports.wording import name_of
 from models.runs import Run
 from pages.ui import caches
 from pages.ui.comparing import cases, choices, figures
 from pages.ui.comparing.figures import Dot
+from pages.ui.comparing.numbers import BAND_POINTS, Curve, PairNumbers
 from pages.ui.evaluation.figures import Axes, Band, Line, chart_config, line_figure
 from pages.ui.palette import palette
 from pages.ui.plain_text import plain
@@ -25,8 +24,6 @@ FIRST, SECOND, PART = "first", "second", "part"
 PARTS = ("test", "validation", "train", "all")
 COLUMNS = ("metric", "first", "first low", "first high", "second", "second low", "second high",
            "difference", "low", "high", "n", "why not")  # fmt: skip
-#: Enough for a band that is drawn, whatever the number of cases.
-BAND_POINTS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +33,11 @@ class Pair:
     first: Run
     second: Run
     part: str
-    paired: Paired
+    paired: PairNumbers
 
     @property
     def runs(self) -> tuple[Run, Run]:
         return self.first, self.second
-
-    @property
-    def same_name(self) -> bool:
-        return self.first.id == self.second.id
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -125,7 +118,8 @@ def p_value(p: float) -> str:
 def show_differences(pair: Pair) -> None:
     """Every metric of both and their differences, drawn and in a table."""
     st.subheader(f"Differences: {pair.first.id} less {pair.second.id}", anchor=False)
-    found = pair.paired.differences
+    with st.spinner("Drawing resamples"):
+        found = pair.paired.differences
     dots = [
         Dot(
             name_of(name), metric["value"], metric["low"], metric["high"],
@@ -150,8 +144,8 @@ def show_differences(pair: Pair) -> None:
             [
                 {
                     "Metric": name_of(name),
-                    "First": _told(pair.paired.first.metrics()[name], ".3f"),
-                    "Second": _told(pair.paired.second.metrics()[name], ".3f"),
+                    "First": _told(pair.paired.metrics[0][name], ".3f"),
+                    "Second": _told(pair.paired.metrics[1][name], ".3f"),
                     "Difference": _told(metric, "+.3f"),
                 }
                 for name, metric in found.items()
@@ -168,7 +162,7 @@ def show_differences(pair: Pair) -> None:
 
 def table(pair: Pair) -> list[list[object]]:
     """A row a metric, in the columns of COLUMNS."""
-    one, other = pair.paired.first.metrics(), pair.paired.second.metrics()
+    one, other = pair.paired.metrics
     keys = ("value", "low", "high")
     return [
         [name, *(one[name][k] for k in keys), *(other[name][k] for k in keys),
@@ -208,22 +202,19 @@ def _partner(first: Run, runs: Sequence[Run]) -> Run:
 
 def _roc(pair: Pair) -> None:
     colours, shared = palette(), pair.paired.shared
-    several = len(shared.classes) > 2
-    what = "mean over the classes" if several else f"{shared.positive} against the rest"
+    what = "mean over the classes" if pair.paired.several else f"{shared.positive} against the rest"
     st.markdown(f"**ROC**, {plain(what)}")
     try:
-        lines = [
-            _curve(pair, evidence, run, colour, several)
-            for run, evidence, colour in zip(
-                pair.runs,
-                (pair.paired.first, pair.paired.second),
-                (colours.above, colours.below),
-                strict=True,
-            )
-        ]
+        curves = pair.paired.curves
     except BadInput as refusal:
         st.info(str(refusal))
         return
+    lines = [
+        _line(run, curve, colour, dash)
+        for run, curve, colour, dash in zip(
+            pair.runs, curves, (colours.above, colours.below), ("solid", "dash"), strict=True
+        )
+    ]
     axes = Axes(
         "false positive rate (1 - specificity)", "sensitivity", reference=((0, 0), (1, 1)), height=380
     )
@@ -231,46 +222,31 @@ def _roc(pair: Pair) -> None:
         line_figure(lines, axes, colours), theme=None, key="roc", config=chart_config("roc"),
         alt="ROC curves of both runs on the shared cases",
     )  # fmt: skip
-    if not several:
-        st.caption("Bands: pointwise 95 %, from 1,000 resamples. They show each run's own spread, which is "
-                   "wider than that of the difference: read the test, not the overlap.")  # fmt: skip
+    if not pair.paired.several:
+        st.caption(
+            "Bands: pointwise 95 %, from 1,000 resamples. They show each run's own spread, which is wider "
+            "than that of the difference: read the test, not the overlap."
+        )
 
 
-def _curve(pair: Pair, evidence, run: Run, colour: str, several: bool) -> Line:
-    area = evidence.auc()
-    name = f"{run.id}, AUC {area['value']:.3f}" if area["value"] is not None else run.id
-    dash = "solid" if run is pair.first else "dash"
-    if several:
-        curve = evidence.macro_roc()
-        return Line(name, curve.false_positive_rate, curve.sensitivity, colour, dash=dash)
-    curve = evidence.ranking().roc()
-    low, high = evidence.bands().roc(BAND_POINTS)
-    return Line(
-        name, curve.false_positive_rate, curve.sensitivity, colour, Band(BAND_POINTS, low, high),
-        curve.thresholds, dash=dash,
-    )  # fmt: skip
-
-
-def crossed(pair: Pair) -> list[list[int]]:
-    """[both right, first alone], [second alone, both wrong]."""
-    shared = pair.paired.shared
-    one, other = shared.first_called == shared.labels, shared.second_called == shared.labels
-    return [[int((a & b).sum()) for b in (other, ~other)] for a in (one, ~one)]
+def _line(run: Run, curve: Curve, colour: str, dash: str) -> Line:
+    area, roc = curve.auc["value"], curve.roc
+    name = run.id if area is None else f"{run.id}, AUC {area:.3f}"
+    banded = curve.low is not None and curve.high is not None
+    band = Band(BAND_POINTS, curve.low, curve.high) if banded else None
+    thresholds = roc.thresholds if banded else None
+    return Line(name, roc.false_positive_rate, roc.sensitivity, colour, band, thresholds, dash=dash)
 
 
 def _crossed(pair: Pair) -> None:
     st.markdown("**Who calls rightly**")
     st.plotly_chart(
-        figures.crossed_figure(crossed(pair), (pair.first.id, pair.second.id), palette()),
+        figures.crossed_figure(pair.paired.crossed, (pair.first.id, pair.second.id), palette()),
         theme=None, key="crossed", config=chart_config("mcnemar"),
         alt="Cases called rightly and wrongly by each run",
     )  # fmt: skip
     thresholds = ", ".join(f"{plain(run.id)} {run.operating_point.threshold:.3f}" for run in pair.runs)
-    rule = (
-        "the most probable class is called"
-        if len(pair.paired.shared.classes) > 2
-        else f"thresholds: {thresholds}"
-    )
+    rule = "the most probable class is called" if pair.paired.several else f"thresholds: {thresholds}"
     st.caption(f"McNemar's test looks only at the two coloured cells, where one run alone is right; {rule}.")
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.reports import Figure, Report, Section, Table, Text
-from models.reports.wording import name_of, told
 from pages.ui.comparing import words
 from pages.ui.pictures import Style, card_picture
 
 if TYPE_CHECKING:
-    from models.runs.leaderboard import Entry
+    from models.runs.leaderboard import Entry, Filters, Landmark
     from pages.ui.comparing.pair import Pair
     from pages.ui.comparing.study import Compared
 
@@ -73,7 +73,7 @@ def _agreement(compared: Compared) -> Section:
 
 
 def _row(cells: list[object]) -> list[object]:
-    return [f"{cell:.4g}" if isinstance(cell, float) else cell for cell in cells]
+    return [f"{cell:.3f}" if isinstance(cell, float) else cell for cell in cells]
 
 
 def _number(value: float | None, form: str) -> str:
@@ -85,84 +85,24 @@ def _without_marks(sentence: str) -> str:
 
 
 def pair_report(pair: Pair) -> Report:
-    """Two runs on the cases they share: tests, curves, differences, and the cases that differ."""
-    from models.reports.drawing import Band, draw_agreement, draw_roc
+    """Two runs on the cases they share, with those that they call differently."""
+    from models.reports.comparison import comparison_report
     from pages.ui.comparing import cases
-    from pages.ui.comparing.pair import BAND_POINTS, area_sentence, crossed, table, verdict_sentence
 
-    paired, shared = pair.paired, pair.paired.shared
-    names = (pair.first.id, pair.second.id)
-    tests = Section(
-        "Tests",
-        (
-            Text(f"{len(shared):,} shared cases ({pair.part}). {shared.note}".strip()),
-            Text("AUC, DeLong's test: " + _without_marks(area_sentence(pair))),
-            Text("Verdicts, McNemar's test: " + _without_marks(verdict_sentence(pair))),
-            Table(
-                (f"{names[0]} \\ {names[1]}", "rightly", "wrongly"),
-                [(word, *row) for word, row in zip(("rightly", "wrongly"), crossed(pair), strict=True)],
-            ),
-        ),
-    )
-    figures = []
-    if len(shared.classes) == 2 and len(set(shared.labels.tolist())) == 2:
-        sides = dict(zip(names, (paired.first, paired.second), strict=True))
-        curves = {name: evidence.ranking().roc() for name, evidence in sides.items()}
-        bands = {n: Band(BAND_POINTS, *e.bands().roc(BAND_POINTS)) for n, e in sides.items()}
-        figures.append(
-            Figure("ROC with pointwise 95 % bands", "ROC curves", svg=draw_roc(curves, bands), width=0.5)
-        )
-        at = shared.classes.index(shared.positive)
-        kept = cases.drawn_cases(shared, cases.differing(shared))
-        thresholds = tuple(run.operating_point.threshold for run in pair.runs)
-        drawn = draw_agreement(
-            shared.first_p[kept, at], shared.second_p[kept, at], shared.labels[kept] == at, names, thresholds,
-            shared.positive,
-        )  # fmt: skip
-        figures.append(Figure("Both probabilities, thresholds dashed", "Scatter", svg=drawn, width=0.5))
-    differences = Table(
-        ("metric", *names, f"{names[0]} less {names[1]}", "n", "why not"),
-        [(name_of(row[0]), *(_spread(row[i : i + 3]) for i in (1, 4, 7)), *row[10:]) for row in table(pair)],
-        f"Values with 95 % intervals; {paired.samples:,} paired resamples, AUC by DeLong.",
-    )
     rows = [_row(row) for row in cases.table(pair, cases.LISTED)]
-    return Report(
-        f"{names[0]} against {names[1]}",
-        f"run digests {pair.first.digest[:12]} and {pair.second.digest[:12]}",
-        (
-            tests,
-            *((Section("Curves", tuple(figures)),) if figures else ()),
-            Section("Differences", (differences,)),
-            Section("Cases called differently", (Table(cases.COLUMNS, rows, f"At most {cases.LISTED}."),)),
-        ),
-    )
+    cut = f"The {cases.LISTED} furthest apart." if len(rows) == cases.LISTED else ""
+    differ = Section("Cases called differently", (Table(cases.COLUMNS, rows, cut),))
+    report = comparison_report(*pair.runs, pair.part)
+    return replace(report, sections=(*report.sections, differ)) if rows else report
 
 
-def board_report(kept: Sequence[Entry], metric: str) -> Report:
-    """The leaderboard as it is filtered and sorted."""
-    from models.reports.drawing import Dot, draw_leaderboard
+def board_report(kept: Sequence[Entry], printed: Sequence[Landmark], metric: str, filters: Filters) -> Report:
+    """The leaderboard as it is filtered and sorted, and the published figures beside it."""
+    from models.reports.comparison import leaderboard_report
+    from pages.ui.comparing.board import published_rows
 
-    known = [(entry, entry.metric(metric)) for entry in kept if entry.metric(metric).value is not None]
-    dots = [Dot(f"{e.id} ({e.data})", f.value, f.low, f.high) for e, f in known[:60]]
-    names = ("auc", "balanced_accuracy", "sensitivity", "specificity")
-    rows = [
-        (e.id, e.run.modality, e.data, e.classes, e.n, *(told(e.metric(name)) for name in names))
-        for e in kept
-    ]
-    columns = ("run", "modality", "data", "classes", "n", *map(name_of, names))
-    picture = Figure(
-        "Each run on its own test cases; runs of different data cannot be ranked against each other.",
-        f"{name_of(metric)} of every run", svg=draw_leaderboard(dots, name_of(metric)),
-    )  # fmt: skip
-    return Report(
-        "Leaderboard",
-        f"{len(rows)} runs by {name_of(metric)}",
-        (
-            *((Section("Figures", (picture,)),) if dots else ()),
-            Section("Runs", (Table(columns, rows, "Values with 95 % intervals."),)),
-        ),
-    )
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    return told(dict(zip(("value", "low", "high"), values, strict=True)))
+    kinds = {None: (), False: ("trained on images of people",), True: ("trained on phantoms",)}
+    chosen = (*filters.modality, *filters.classes, *filters.data, *kinds[filters.synthetic])
+    rows = published_rows(printed, kept)
+    table = Table(tuple(rows[0]), [_row(list(row.values())) for row in rows]) if rows else None
+    return leaderboard_report(kept, metric, chosen, table)

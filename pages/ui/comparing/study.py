@@ -194,7 +194,9 @@ def table(compared: Compared) -> list[list[object]]:
             rows.append([*row, "no such class", *[None] * 6])
             continue
         found = result.measures
-        measured = [None] * 3 if found is None else [int(found.pointing), found.iou, found.energy]
+        measured = (
+            [None] * 3 if found is None else ["hit" if found.pointing else "miss", found.iou, found.energy]
+        )
         cautions = " ".join(caution.sentence for caution in result.cautions)
         rows.append([*row, result.label, *measured, result.joint.maximum, result.joint.scale, cautions])
     return rows
