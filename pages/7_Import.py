@@ -13,7 +13,7 @@ with page_frame("Import"):
         "Bring what a model of yours said about its test cases, and how it was trained, and see it on the "
         "pages Evaluate, Training and Compare. Nobody else sees it."
     )
-    shelf.show_imported()
+    shelf.show_said()
     files = ask_for_files()
     if PACKED in files:
         with guarded():
@@ -21,3 +21,4 @@ with page_frame("Import"):
             st.rerun()
     if PREDICTIONS in files or HISTORY in files:
         ask_for_run(files.get(PREDICTIONS), files.get(HISTORY))
+    shelf.show_imported()

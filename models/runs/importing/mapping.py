@@ -40,7 +40,7 @@ POSITIVE_WORDS = (
 )  # fmt: skip
 _YES, _NO = ("1", "true", "yes", "positive", "pos"), ("0", "false", "no", "negative", "neg")
 _MOST_CLASSES = 50
-_LEAST_OUTSIDE = 0.25
+LEAST_OUTSIDE = 0.25
 """Share of numbers outside 0..1 from which on they are no probabilities."""
 
 
@@ -157,7 +157,7 @@ def _scale(table: Table, columns: Sequence[str]) -> str:
 
     values = [numbers_or_none(table, column) for column in columns]
     joined = np.concatenate([each[np.isfinite(each)] for each in values if each is not None] or [np.zeros(0)])
-    if not len(joined) or np.mean((joined < 0) | (joined > 1)) < _LEAST_OUTSIDE:
+    if not len(joined) or np.mean((joined < 0) | (joined > 1)) < LEAST_OUTSIDE:
         return "probability"
     whole = joined.min() >= 0 and joined.max() <= 100
     return "percent" if whole and np.mean(joined > 1) > 0.5 else "logit"

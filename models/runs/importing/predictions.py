@@ -7,7 +7,7 @@ import numpy as np
 from models.errors import BadInput
 from models.evaluation import Predictions
 from models.evaluation.predictions import SUM_TOLERANCE
-from models.runs.importing.mapping import SCALES, Mapping
+from models.runs.importing.mapping import LEAST_OUTSIDE, SCALES, Mapping
 from models.runs.importing.numbers import numbers
 from models.runs.importing.table import Table
 
@@ -137,6 +137,8 @@ def _check_range(values: np.ndarray, columns: list[str], table: Table, mapping: 
     row, place = (int(i[0]) for i in np.nonzero(wrong))
     if mapping.scale == "percent":
         hint = "percentages lie in 0..100"
+    elif np.mean(wrong) < LEAST_OUTSIDE:
+        hint = "correct it, or choose another column"
     elif values.min() >= 0 and values.max() <= 100 and np.mean(values > 1) > 0.5:
         hint = "these look like percentages, so say that they are"
     else:

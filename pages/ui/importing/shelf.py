@@ -27,15 +27,19 @@ _SAID = "import_said"
 
 
 def say(sentence: str, *, refused: bool = False) -> None:
-    """What the next rerun says above the imported runs."""
+    """What the next rerun says at the top of the page."""
     st.session_state[_SAID] = sentence, refused
+
+
+def show_said() -> None:
+    """What the last click led to, once."""
+    sentence, refused = st.session_state.pop(_SAID, ("", False))
+    if sentence:
+        (st.error if refused else st.success)(plain(sentence))
 
 
 def show_imported() -> None:
     """The imported runs, newest first; nothing where there are none."""
-    sentence, refused = st.session_state.pop(_SAID, ("", False))
-    if sentence:
-        (st.error if refused else st.success)(plain(sentence))
     runs = caches.imported_runs()
     if not runs:
         return
@@ -50,19 +54,22 @@ def show_imported() -> None:
 
 
 def describe(run: Run) -> str:
-    """Modality, cases and record of an imported run in one line (Markdown)."""
-    parts = [run.modality.capitalize(), ", ".join(map(plain, run.classes))]
+    """Id, modality, cases and record of an imported run in one line (Markdown)."""
+    parts = [] if run.id == run.title else [plain(run.id)]
+    parts += [run.modality.capitalize()]
+    if run.path("predictions.csv"):
+        parts += [", ".join(map(plain, run.classes))]
     count = run.card.data.n_test
     parts += [f"{count:,} test cases"] if count else []
     auc = test_metric(run, "auc")
     parts += [f"AUC {figure(auc)}"] if auc and auc.value is not None else []
-    parts += ["with its training history"] if run.path("history.csv") else []
+    parts += ["training history"] if run.path("history.csv") else []
     return " · ".join(parts)
 
 
 def _show(run: Run, store: SessionRuns) -> None:
-    words, actions = st.columns([1, 1], vertical_alignment="center")
-    words.markdown(f"**{plain(run.title)}**  \n:small[:gray[{plain(run.id)} · {describe(run)}]]")
+    words, actions = st.columns([5, 7], vertical_alignment="center")
+    words.markdown(f"**{plain(run.title)}**  \n:small[:gray[{describe(run)}]]")
     with actions.container(horizontal=True, horizontal_alignment="right"):
         for name, (script, needed) in PAGES.items():
             missing = run.path(needed) is None

@@ -69,7 +69,7 @@ def test_one_is_the_positive_class_wherever_it_stands():
 def test_a_few_numbers_outside_are_mistakes_and_no_other_scale():
     rows = "".join(f"{i % 2},0.{i + 1}\n" for i in range(8))
     for wrong in ("1.7", "-1", "64"):
-        with pytest.raises(BadInput, match=f"Row 10 .*{wrong} under y_score"):
+        with pytest.raises(BadInput, match=f"Row 10 .*{wrong} under y_score, .*: correct it"):
             read(f"y_true,y_score\n{rows}1,{wrong}\n")
 
 
