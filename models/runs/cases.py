@@ -57,7 +57,6 @@ MOST_VALUES = 50
 """A column of words with more distinct values is free text or an identifier, and is left out."""
 MOST_CHARACTERS = 60
 _AGES = ("age", "patient_age")
-_MAX_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +75,11 @@ class CaseTable:
 
     def of(self, predictions: Predictions) -> dict[str, np.ndarray]:
         """Column -> str [n], in the order of the predictions' cases; "" for a case that is not listed."""
-        place = {case_id: i for i, case_id in enumerate(self.case_ids)}
-        rows = np.array([place.get(case_id, -1) for case_id in predictions.case_ids.tolist()], dtype=np.int64)
+        wanted = predictions.case_ids.tolist()
+        rows = slice(len(self))
+        if tuple(wanted) != self.case_ids:
+            place = {case_id: i for i, case_id in enumerate(self.case_ids)}
+            rows = np.array([place.get(case_id, -1) for case_id in wanted], dtype=np.int64)
         return {name: np.array([*values, ""], dtype=str)[rows] for name, values in self.columns.items()}
 
     def with_column(self, name: str, values: Sequence[str]) -> CaseTable:
@@ -103,23 +105,19 @@ def read_cases(run: Run) -> CaseTable | None:
     path = run.path(CASES_FILE)
     if path is None:
         return None
+    from models.runs.importing.table import read_table
+
     problem = f"The {CASES_FILE} of the run {run.id} cannot be used"
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise BadInput(f"{problem} (over {_MAX_BYTES >> 20} MiB): write the run again.")
-        with path.open(encoding="utf-8-sig", newline="") as source:
-            header, *rows = list(csv.reader(source)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{problem} ({error}): write the run again.") from None
-    if "case_id" not in header or len(set(header)) != len(header):
-        raise BadInput(f"{problem} (no single column case_id): write the run again.")
-    if any(len(row) != len(header) for row in rows):
-        raise BadInput(f"{problem} (rows of different lengths): write the run again.")
-    columns = dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
-    ids = columns["case_id"]
+        table = read_table(path)
+    except BadInput as refusal:
+        raise BadInput(f"{problem} ({str(refusal).partition(':')[0]}): write the run again.") from None
+    if "case_id" not in table.columns:
+        raise BadInput(f"{problem} (no column case_id): write the run again.")
+    ids = tuple(table.column("case_id"))
     if len(set(ids)) != len(ids) or "" in ids:
         raise BadInput(f"{problem} (a case is listed twice or has no name): write the run again.")
-    return CaseTable(ids, {name: values for name, values in columns.items() if name in COLUMNS})
+    return CaseTable(ids, {name: tuple(table.column(name)) for name in table.columns if name in COLUMNS})
 
 
 def case_table(manifest: Manifest, ids: Iterable[str]) -> CaseTable:
