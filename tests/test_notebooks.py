@@ -57,15 +57,12 @@ def test_it_tells_nothing_of_the_machine_it_was_made_on(cells):
     assert not [trace for trace in OF_A_MACHINE if any(trace in word for word in words)]
 
 
-# Three scripts of five seconds; one stands for them where time is short.
-@pytest.mark.parametrize(
-    "script", ["ultrasound", *(pytest.param(n, marks=pytest.mark.slow) for n in list(RUNS)[1:])]
-)
-def test_the_script_still_runs(script, monkeypatch):
+@pytest.mark.slow
+def test_the_script_still_runs(name, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # the script sets it too; this puts it back
     with matplotlib.rc_context(), pd.option_context("display.max_colwidth", 50):
-        values = runpy.run_path(str(script_of(script)))
+        values = runpy.run_path(str(script_of(name)))
         values["plt"].close("all")
     assert len(values["explained"]) == values["COUNT"]
     found = values["table"].loc["this run"]

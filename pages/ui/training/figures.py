@@ -48,6 +48,7 @@ def curves_figure(
     height = TOP + BOTTOM + rows * PANEL + (rows - 1) * GAP
     layout: dict[str, Any] = _layout(height, colours)
     data: list[dict] = []
+    legend: set[str] = set()
     reach = _reach(runs)
     for i, measure in enumerate(measures):
         place = _Place(str(i + 1) if i else "", i + ABREAST >= len(measures))
@@ -58,7 +59,7 @@ def curves_figure(
         if measure in logarithmic:
             layout[f"yaxis{place.number}"] |= _log_ticks(runs, measure)
         for number, one in enumerate(runs):
-            data += _of_a_run(one, measure, place, _ink(number, len(runs), colours), smoothing, i == 0)
+            data += _of_a_run(one, measure, place, _ink(number, len(runs), colours), smoothing, legend)
     if len(runs) == 1:
         _mark_stages(layout, runs[0], len(measures), reach, colours)
     _mark_best(data, layout, runs, measures, colours)
@@ -82,16 +83,16 @@ def _ink(number: int, runs: int, colours: Palette) -> _Ink:
 
 
 def _of_a_run(
-    one: Trained, measure: str, place: _Place, ink: _Ink, smoothing: float, first: bool
+    one: Trained, measure: str, place: _Place, ink: _Ink, smoothing: float, legend: set[str]
 ) -> list[dict]:
-    """The lines of one run in one panel, what is faint first so that it lies behind."""
+    """The lines of one run in one panel, what is faint first so that it lies behind.
+
+    legend: what it names already; a line that it should name is added to it.
+    """
     found: list[dict] = []
-    kinds = (("", measure, ink.training, "dash"), ("val_", f"val_{measure}", ink.validation, "solid"))
-    # A learning rate is neither: one line, solid.
-    if f"val_{measure}" not in one.history.columns and measure not in ("loss", "auc", "accuracy"):
-        kinds = (("", measure, ink.validation, "solid"),)
-    for prefix, column, colour, dash in kinds:
-        wish = smoothing if column not in _EXACT else 0.0
+    strong: dict | None = None
+    for column, word, colour, dash in _kinds(one, measure, ink):
+        wish = 0.0 if column in _EXACT else smoothing
         drawn = lines(one.history, column, wish)
         if not drawn:
             continue
@@ -99,18 +100,31 @@ def _of_a_run(
         faint += [lines(one.history, column)] if wish else []
         for behind in faint:
             found.append(_trace(behind, place, colour, dash, 1.0) | {"opacity": 0.3, "hoverinfo": "skip"})
-        word = "validation" if prefix else "training"
         strong = _trace(drawn, place, colour, dash, 2.0)
-        strong["name"] = word if ink.alone else shown_text(one.run.id)
-        strong["legendgroup"] = word if ink.alone else one.run.id
-        strong["showlegend"] = first and (ink.alone or column.startswith("val_") or len(kinds) == 1)
-        said = word if len(kinds) == 2 else ""
-        label = said if ink.alone else f"{shown_text(one.run.id)} {said}".strip()
-        strong["hovertemplate"] = f"%{{y:.4~g}} {label}<extra></extra>"
-        if len(one.history) < 4:
+        said = shown_text(word if ink.alone else f"{one.run.id} {word}".strip())
+        strong |= {"name": said, "hovertemplate": f"%{{y:.4~g}} {said}<extra></extra>"}
+        if any(len(line.x) == 1 for line in drawn) or len(one.history) < 4:
             strong |= {"mode": "lines+markers", "marker": {"size": 6}}
         found.append(strong)
+        if ink.alone and word:
+            _name(strong, word, legend)
+    if strong is not None and not ink.alone:
+        _name(strong, one.run.id, legend)
     return found
+
+
+def _name(trace: dict, name: str, legend: set[str]) -> None:
+    """Put a line into the legend, unless one of that name is there."""
+    trace |= {"name": shown_text(name), "legendgroup": name, "showlegend": name not in legend}
+    legend.add(name)
+
+
+def _kinds(one: Trained, measure: str, ink: _Ink) -> list[tuple[str, str, str, str]]:
+    """(column, "training" or "validation", colour, dash); a learning rate is neither: one line, solid."""
+    validated = f"val_{measure}"
+    if validated not in one.history.columns and measure not in ("loss", "auc", "accuracy"):
+        return [(measure, "", ink.validation, "solid")]
+    return [(measure, "training", ink.training, "dash"), (validated, "validation", ink.validation, "solid")]
 
 
 def _trace(drawn: Sequence[Line], place: _Place, colour: str, dash: str, width: float) -> dict:
@@ -119,7 +133,7 @@ def _trace(drawn: Sequence[Line], place: _Place, colour: str, dash: str, width: 
     x = np.concatenate([part for line in drawn for part in (line.x, gap)])[:-1]
     y = np.concatenate([part for line in drawn for part in (line.y, gap)])[:-1]
     return {
-        "type": "scatter", "mode": "lines", "x": x, "y": y.round(6), "showlegend": False,
+        "type": "scatter", "mode": "lines", "x": x, "y": y, "showlegend": False,
         "xaxis": f"x{place.number}", "yaxis": f"y{place.number}",
         "line": {"color": colour, "width": width, "dash": "4px,3px" if dash == "dash" else "solid"},
     }  # fmt: skip

@@ -172,6 +172,8 @@ def _prepare(notebook: NotebookNode, pictures: _Pictures) -> None:
                 output["data"] = _plain_data(dict(output["data"]), pictures)
             if "text" in output:
                 output["text"] = _cut("".join(output["text"]))
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if output.get("data", True)]
 
 
 def _cut(text: str) -> str:

@@ -55,11 +55,8 @@ def show_difference(first: Run, second: Run) -> None:
     if not weighty:
         st.info("These recipes make the same choices; only their names and notes may differ.")
     else:
-        changed = sum(item.kind == "changed" for item in weighty)
-        st.markdown(
-            f"**{len(weighty)} choices differ**, {changed} of them in value; {alike} are the same, "
-            "defaults included."
-        )
+        differ = "choice differs" if len(weighty) == 1 else "choices differ"
+        st.markdown(f"**{len(weighty)} {differ}**; {alike} are the same, defaults included.")
     whole = st.toggle("Show what is the same too", key="same", bind="query-params", persist_state="page")
     shown = found if whole else unlike
     names = (first.id, second.id)

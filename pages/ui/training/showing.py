@@ -35,14 +35,25 @@ def show_view(view: str, run: Run, others: Sequence[Run]) -> None:
     with guarded():
         if view == "Curves":
             show_curves([run, *others])
-        elif view == "Recipe" and others:
-            show_difference(run, others[0])
         elif view == "Recipe":
-            show_recipe(run)
+            _show_recipes(run, others)
         elif view == "Cost":
             show_costs([run, *others])
         else:
             show_notebook(run)
+
+
+def _show_recipes(run: Run, others: Sequence[Run]) -> None:
+    """The run's recipe, or what tells it from that of the first other run. Many runs come without one."""
+    try:
+        if not others:
+            show_recipe(run)
+            return
+        if len(others) > 1:
+            st.caption(f"Compared with {plain(others[0].id)}, the first of the runs beside it.")
+        show_difference(run, others[0])
+    except BadInput as refusal:
+        st.info(str(refusal))
 
 
 def show_curves(runs: Sequence[Run]) -> None:
