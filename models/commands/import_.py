@@ -14,6 +14,7 @@ from models.runs import Run, import_run, run_roots
 
 if TYPE_CHECKING:
     from models.evaluation import Predictions
+    from models.runs.cases import CaseTable
     from models.runs.importing import Log, Mapping, Table
 
 DESCRIPTION = """\
@@ -78,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     return _told(made, False, "predictions", arguments.json)
 
 
-def _predictions(arguments: argparse.Namespace) -> tuple[Predictions, Mapping]:
-    from models.runs.importing import guess_mapping, predictions_from, read_table
+def _predictions(arguments: argparse.Namespace) -> tuple[Predictions, Mapping, CaseTable | None]:
+    from models.runs.importing import facts_from, guess_mapping, predictions_from, read_table
 
     table = read_table(arguments.source)
     mapping = _mapping(arguments, table, guess_mapping(table))
@@ -88,7 +89,8 @@ def _predictions(arguments: argparse.Namespace) -> tuple[Predictions, Mapping]:
     told = ", ".join(f"{role} from {column}" for role, column in chosen.items())
     print(f"{table.name}: {told}; classes {', '.join(mapping.classes)}, positive {mapping.positive}, "
           f"numbers taken as {mapping.scale}.", file=sys.stderr)  # fmt: skip
-    return predictions_from(table, mapping), mapping
+    predictions = predictions_from(table, mapping)
+    return predictions, mapping, facts_from(table, mapping, tuple(predictions.case_ids.tolist()))
 
 
 def _mapping(arguments: argparse.Namespace, table: Table, guess: Mapping) -> Mapping:
@@ -125,7 +127,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _write(
-    arguments: argparse.Namespace, results: tuple[Predictions, Mapping] | None, log_path: Path | None
+    arguments: argparse.Namespace,
+    results: tuple[Predictions, Mapping, CaseTable | None] | None,
+    log_path: Path | None,
 ) -> Run:
     from models.runs.importing import free_id, read_log, write_imported
 
@@ -135,7 +139,7 @@ def _write(
             "histopathology or mixed."
         )
     log: Log | None = read_log(log_path) if log_path else None
-    predictions, mapping = results or (None, None)
+    predictions, mapping, cases = results or (None, None, None)
     root = run_roots()[0]
     taken = [folder.name for place in run_roots() if place.is_dir() for folder in place.iterdir()]
     identity = arguments.id or free_id(
@@ -155,6 +159,7 @@ def _write(
         threshold=arguments.threshold,
         note=f"Imported from {arguments.source.name}" + (f" ({log.tool})." if log else "."),
         parameters=log.parameters if log else None,
+        cases=cases,
     )
 
 

@@ -56,7 +56,7 @@ NUMERIC = ("n_lesions", "lesion_size")
 MOST_VALUES = 50
 """A column of words with more distinct values is free text or an identifier, and is left out."""
 MOST_CHARACTERS = 60
-_AGES = ("age", "patient_age")
+AGES = ("age", "patient_age")
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def case_table(manifest: Manifest, ids: Iterable[str]) -> CaseTable:
         for case in cases
     ]
     columns = {name: tuple(row.get(name, "") for row in rows) for name in COLUMNS}
-    return CaseTable(ids, {name: values for name, values in columns.items() if _telling(name, values)})
+    return CaseTable(ids, {name: values for name, values in columns.items() if telling(name, values)})
 
 
 def _facts(case: Case, annotations: Mapping[str, tuple[Annotation, ...]]) -> dict[str, str]:
@@ -151,7 +151,7 @@ def _facts(case: Case, annotations: Mapping[str, tuple[Annotation, ...]]) -> dic
     for name, others in COLUMNS.items():
         facts[name] = next((cells[key] for key in (name, *others) if cells.get(key)), "")
     if not facts["age_group"]:
-        facts["age_group"] = next((age_group(cells[key]) for key in _AGES if cells.get(key)), "")
+        facts["age_group"] = next((age_group(cells[key]) for key in AGES if cells.get(key)), "")
     size = facts["lesion_size"]
     facts["lesion_size"] = _lesion_size(case, size, annotations)
     if size and not facts["lesion_size"] and facts["n_lesions"]:
@@ -173,10 +173,18 @@ def age_group(age: str) -> str:
 
 def _lesion_size(case: Case, written: str, annotations: Mapping[str, tuple[Annotation, ...]]) -> str:
     try:
-        share = float(written) if written else _drawn_share(case, annotations)
-    except (ValueError, BadInput):
+        return share(written or _drawn_share(case, annotations))
+    except BadInput:
         return ""
-    return f"{share:.5g}" if math.isfinite(share) and 0 < share <= 1 else ""
+
+
+def share(written: str | float) -> str:
+    """A share of an image as cases.csv writes it; "" for what is none in 0..1 or is 0."""
+    try:
+        value = float(written)
+    except ValueError:
+        return ""
+    return f"{value:.5g}" if math.isfinite(value) and 0 < value <= 1 else ""
 
 
 def _drawn_share(case: Case, annotations: Mapping[str, tuple[Annotation, ...]]) -> float:
@@ -207,7 +215,7 @@ def _annotations(manifest: Manifest) -> dict[str, tuple[Annotation, ...]]:
     }
 
 
-def _telling(name: str, values: tuple[str, ...]) -> bool:
+def telling(name: str, values: tuple[str, ...]) -> bool:
     """Whether the column says anything, and says it in a few short words or in numbers."""
     distinct = set(values) - {""}
     if not distinct:

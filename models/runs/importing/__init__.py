@@ -4,6 +4,7 @@ A file a source. An imported run has no weights; whatever needs none works on it
 loads TensorFlow, and pandas stays out of the command line.
 """
 
+from models.runs.importing.facts import facts_from
 from models.runs.importing.logs import Log, history_from, read_log
 from models.runs.importing.mapping import Mapping, guess_mapping
 from models.runs.importing.predictions import predictions_from
@@ -15,6 +16,7 @@ __all__ = [
     "Log",
     "Mapping",
     "Table",
+    "facts_from",
     "free_id",
     "guess_mapping",
     "history_from",

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from models.evaluation import Predictions
+from models.runs.cases import CaseTable
 from models.runs.importing import Log, Table
 from pages.ui.plain_text import plain
 
@@ -18,11 +19,13 @@ def show_file(table: Table) -> None:
     st.dataframe(table.head(ROWS), hide_index=True, alt="First rows of the file", key="import_file")
 
 
-def show_reading(predictions: Predictions) -> None:
-    """The same rows as cases, and how many of what there are."""
+def show_reading(predictions: Predictions, facts: CaseTable | None) -> None:
+    """The same rows as cases, how many of what there are, and the columns to look at subgroups by."""
     st.caption("Read as")
     st.dataframe(first_cases(predictions), hide_index=True, alt="First cases as read", key="import_read")
-    st.success(summary(predictions), icon=":material/check:")
+    named = [name for name in facts.columns if name != "label"] if facts else []
+    for_subgroups = f" For subgroups: {', '.join(map(plain, named))}." if named else ""
+    st.success(summary(predictions) + for_subgroups, icon=":material/check:")
 
 
 def first_cases(predictions: Predictions, rows: int = ROWS) -> list[dict[str, str]]:

@@ -38,7 +38,7 @@ def ask_for_run(scores: Upload | None, history: Upload | None) -> None:
     st.button(
         "Import", type="primary", key="import", disabled=bool(lacking), icon=":material/input:",
         help=f"Still to be given: {lacking}." if lacking else None,
-        on_click=_import, args=(about, mapping, predictions, log),
+        on_click=_import, args=(about, scores, mapping, log),
     )  # fmt: skip
     if lacking:
         st.caption(f"Still to be given: {lacking}.")
@@ -57,7 +57,7 @@ def _read_scores(upload: Upload) -> tuple[Mapping | None, Predictions | None]:
             with guarded(), st.spinner("Checking every row", show_time=False):
                 predictions = upload.predictions(mapping)
             if predictions is not None:
-                check.show_reading(predictions)
+                check.show_reading(predictions, upload.facts(mapping))
     return mapping, predictions
 
 
@@ -76,7 +76,7 @@ def _say_other_place(upload: Upload) -> None:
     st.warning(f"{plain(upload.name)} looks like a training history: put that into the field in the middle.")
 
 
-def _import(about: About, mapping: Mapping | None, predictions: Predictions | None, log: Log | None) -> None:
+def _import(about: About, scores: Upload | None, mapping: Mapping | None, log: Log | None) -> None:
     """Make the run. A refusal stays on the page with everything that was given."""
     store = caches.session_runs()
     try:
@@ -86,7 +86,8 @@ def _import(about: About, mapping: Mapping | None, predictions: Predictions | No
             id=free_id(about.title, [run.id for run in caches.runs()]),
             title=about.title,
             modality=about.modality,
-            predictions=predictions,
+            predictions=scores.predictions(mapping) if scores else None,
+            cases=scores.facts(mapping) if scores else None,
             history=log.history if log else None,
             classes=mapping.classes if mapping else None,
             positive=mapping.positive if mapping else None,

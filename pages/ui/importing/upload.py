@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 from models.evaluation import Predictions
+from models.runs.cases import CaseTable
 from models.runs.importing import (
     Log,
     Mapping,
     Table,
+    facts_from,
     guess_mapping,
     kind_of,
     predictions_from,
@@ -56,3 +58,7 @@ class Upload:
             self._predictions = None
             self._predictions = mapping, predictions_from(self.table, mapping)
         return self._predictions[1]
+
+    def facts(self, mapping: Mapping) -> CaseTable | None:
+        """What the table says of its cases besides, for subgroups."""
+        return facts_from(self.table, mapping, tuple(self.predictions(mapping).case_ids.tolist()))

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from models.runs import Run, load_run, pack_run
+from models.runs.cases import read_cases
 from tests.pages.conftest import ROOT
 from tests.pages.importing.results import write_results
 from tests.pages.importing.sessions import Sessions, several_sessions
@@ -148,16 +149,19 @@ def test_classes_are_named_and_joined_by_the_visitor(page: AppTest, tmp_path: Pa
 def test_three_classes_and_their_parts(page: AppTest, tmp_path: Path) -> None:
     bring_scores(
         page,
-        "diagnosis;subset;p_benign;p_malignant;p_normal\n"
-        "benign;val;0.7;0.2;0.1\nmalignant;test;0.1;0.8;0.1\nN;test;0.2;0.2;0.6\n",
+        "diagnosis;subset;p_benign;p_malignant;p_normal;density\n"
+        "benign;val;0.7;0.2;0.1;c\nmalignant;test;0.1;0.8;0.1;b\nN;test;0.2;0.2;0.6;c\n",
     )
     assert "Row 4" in page.error[0].value and "'N'" in page.error[0].value
     chosen(page, "Label N means").select("normal").run()
     assert not page.error
     assert "1 benign, 1 malignant, 1 normal" in said(page) and "2 test, 1 validation" in said(page)
+    assert "For subgroups: density" in said(page)
     chosen(page, "Positive class").select("normal").run()
-    card = imported(tmp_path, "scores").card if finish(page) else None
-    assert (card.classes, card.positive) == (("benign", "malignant", "normal"), "normal")
+    finish(page)
+    run = imported(tmp_path, "scores")
+    assert (run.classes, run.positive) == (("benign", "malignant", "normal"), "normal")
+    assert read_cases(run).columns["density"] == ("c", "b", "c")
 
 
 def test_a_history_alone_has_no_evaluation(page: AppTest) -> None:
