@@ -15,6 +15,7 @@ from models.evaluation.evidence import parts_with_labels
 from models.runs import Run
 from pages.ui import caches, pickers
 from pages.ui.evaluation.view import Filter, View, values_of
+from pages.ui.plain_text import plain
 
 ALL_CLASSES = "all classes"
 UNIT_HELP = (
@@ -66,7 +67,7 @@ def _ask_filters(columns: Mapping[str, np.ndarray]) -> tuple[Filter, ...]:
         asked = [_ask_filter(name, offer) for name, offer in offered.items()]
     filters = tuple(one for one in asked if one is not None)
     if filters:
-        st.caption("Filtered by " + ", ".join(one.column.replace("_", " ") for one in filters) + ".")
+        st.caption(f"Filtered by {', '.join(plain(one.said) for one in filters)}.")
     return filters
 
 

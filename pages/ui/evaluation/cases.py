@@ -159,12 +159,13 @@ def _numbers(view: View, evidence: Evidence, found: Calls, places: np.ndarray, a
     table = pd.DataFrame(_rows(view, evidence, found, places), columns=columns)
     config = {
         f"p {name}": st.column_config.ProgressColumn(
-            f"p {name}", min_value=0, max_value=1, format="%.3f", color="auto-inverse"
+            f"p {name}", min_value=0, max_value=1, format="%.3f", color="primary"
         )
         for name in evidence.classes
     }
     if at_hand:
-        table["Inspect"] = [f"Inspect?run={view.run.id}&case={row}" for row in table["row"]]
+        links = [f"Inspect?run={view.run.id}&case={row}" for row in table["row"]]
+        table.insert(1, "Inspect", links)
         config["Inspect"] = st.column_config.LinkColumn("Inspect", display_text="open")
     st.dataframe(table, hide_index=True, column_config=config, alt="Cases of this cell and order")
 

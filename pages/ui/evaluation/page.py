@@ -70,10 +70,7 @@ def _show_run(view: View, evidence: Evidence, threshold: float | None) -> None:
 def _report(view: View, evidence: Evidence, threshold: float | None) -> Report:
     from models.reports.evaluation import evaluation_report
 
-    chosen = {
-        one.column: " to ".join(f"{end:g}" for end in one.span) if one.span else ", ".join(one.values)
-        for one in view.filters
-    }
+    chosen = {one.column: one.chosen for one in view.filters}
     return evaluation_report(view.run, evidence, threshold, prevalence(), label=view.label, filters=chosen)
 
 

@@ -23,6 +23,15 @@ class Filter:
     values: tuple[str, ...] = ()
     span: tuple[float, float] | None = None
 
+    @property
+    def chosen(self) -> str:
+        """The values in words."""
+        return ", ".join(self.values) if self.span is None else f"{self.span[0]:g} to {self.span[1]:g}"
+
+    @property
+    def said(self) -> str:
+        return f"{self.column.replace('_', ' ')} {self.chosen}"
+
 
 @dataclass(frozen=True)
 class View:
