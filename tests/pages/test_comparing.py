@@ -24,8 +24,10 @@ from xai.overlay import LESION_COLOUR
 NEAR, FAR, BLANK = Agreement(0.9, 0.6), Agreement(-0.2, 0.01), Agreement(None, None, "blank")
 
 
-def reading(run_id: str, label: str) -> SimpleNamespace:
-    return SimpleNamespace(run=SimpleNamespace(id=run_id), label=label)
+def reading(run_id: str, label: str, *classes: str) -> SimpleNamespace:
+    """Of a run whose positive class is the last one."""
+    classes = classes or ("other", "malignant")
+    return SimpleNamespace(run=SimpleNamespace(id=run_id, classes=classes, positive=classes[-1]), label=label)
 
 
 def test_verdicts_in_words() -> None:
@@ -39,6 +41,15 @@ def test_verdicts_in_words() -> None:
     assert words.dissent([some[0], some[2]]) == ""
 
 
+def test_runs_of_different_classes_agree_on_the_finding_or_not() -> None:
+    three = reading("three", "benign", "benign", "normal", "malignant")
+    assert words.verdicts([three, reading("two", "other")]) == "All 2 runs say not malignant"
+    assert words.findings([three, reading("two", "other")]) == ""
+    masses = [reading("m", "mass", "normal", "mass"), reading("a", "malignant"), reading("b", "other")]
+    assert words.verdicts(masses) == "2 of 3 runs say their finding"
+    assert words.findings(masses) == "The runs look for different findings (mass, malignant)."
+
+
 def test_the_one_that_looks_elsewhere_is_named_once() -> None:
     readings = [reading(name, "malignant") for name in "abc"] + [reading("d", "other")]
     table = [
@@ -48,15 +59,15 @@ def test_the_one_that_looks_elsewhere_is_named_once() -> None:
         [FAR, FAR, FAR, NEAR],
     ]
     # c is apart from a and from b; d says another label, so its place is its own affair.
-    assert words.apart(readings, "malignant", table) == [
+    assert words.apart(readings, ["malignant"] * 4, table) == [
         "**c** says malignant for another place than a (overlap 1%), b (overlap 1%)."
     ]
-    assert words.apart(readings, "other", table) == []
+    assert words.apart(readings, ["other"] * 4, table) == []
 
 
 def test_blank_maps_are_apart_from_nobody() -> None:
     readings = [reading("a", "malignant"), reading("b", "malignant")]
-    assert words.apart(readings, "malignant", [[NEAR, BLANK], [BLANK, BLANK]]) == []
+    assert words.apart(readings, ["malignant"] * 2, [[NEAR, BLANK], [BLANK, BLANK]]) == []
 
 
 def test_names_of_runs_are_text_and_never_markdown() -> None:

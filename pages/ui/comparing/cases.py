@@ -84,10 +84,7 @@ def _scatter(pair: Pair, differ: np.ndarray, chosen: int | None) -> None:
     for name, which, colour, symbol, faint in parts:
         own = kept[which[kept]]
         points.append(Points(name, one[own], other[own], own, colour, symbol, faint))
-    binary = len(shared.classes) == 2
-    thresholds = tuple(
-        run.operating_point.threshold if binary and len(run.classes) == 2 else None for run in pair.runs
-    )
+    thresholds = tuple(None if pair.paired.several else run.operating_point.threshold for run in pair.runs)
     figure = figures.scatter_figure(
         points, tuple(f"probability of {shared.positive}, {run.id}" for run in pair.runs), thresholds,
         None if chosen is None else (float(one[chosen]), float(other[chosen])), colours,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from models.runs import Run
 from models.study import Study
+from pages.ui.comparing import words
 from pages.ui.plain_text import plain
 from pages.ui.samples import Sample, by_use, fitting_run
 
@@ -55,9 +56,12 @@ def pick_runs(study: Study, sample: Sample | None, runs: Sequence[Run]) -> list[
 
 
 def pick_class(runs: Sequence[Run]) -> str:
-    """The class whose evidence is compared: the positive ones first."""
-    names = [run.positive for run in runs] + [name for run in runs for name in run.classes]
-    return pick_one("Evidence for", list(dict.fromkeys(names)), CLASS)
+    """The class whose evidence is compared: the positive ones first. Of runs that look for different findings
+    the first choice is OWN_FINDING."""
+    positives = list(dict.fromkeys(run.positive for run in runs))
+    names = positives + [name for run in runs for name in run.classes]
+    own = [words.OWN_FINDING] if len(positives) > 1 else []
+    return pick_one("Evidence for", list(dict.fromkeys(own + names)), CLASS)
 
 
 def fitting(study: Study, runs: Sequence[Run]) -> list[Run]:

@@ -22,10 +22,11 @@ def study_report(compared: Compared, style: Style) -> Report:
 
     readings, study = compared.readings, compared.readings[0].study
     doubts = words.doubts(study, [reading.run for reading in readings])
+    said = _without_marks(f"{words.findings(readings)} {words.pair_agreement(readings)}".strip())
     verdicts = Section(
         "Verdicts",
         (
-            Text(f"{words.verdicts(readings)}. {words.pair_agreement(readings)}".strip()),
+            Text(f"{words.verdicts(readings)}. {said}".strip()),
             *(Text(doubt, "warning") for doubt in doubts),
             Table(COLUMNS[:9], [_row(row[:9]) for row in table(compared)]),
         ),
@@ -51,7 +52,7 @@ def study_report(compared: Compared, style: Style) -> Report:
 def _agreement(compared: Compared) -> Section:
     readings = [result.reading for result in compared.mapped]
     names = [reading.run.id for reading in readings]
-    apart = words.apart(readings, compared.label, compared.places)
+    apart = words.apart(readings, [result.label for result in compared.mapped], compared.places)
     pairs = [
         (names[i], names[j], _number(cell.rank, "+.2f"), _number(cell.overlap, ".0%"), cell.why)
         for i, row in enumerate(compared.places)

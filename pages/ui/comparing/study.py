@@ -42,8 +42,9 @@ SHORT = {
 class Compared:
     """One study as several runs see it.
 
-    results: the explanation of `label` for each reading, None where the run has no such class. places: the
-    agreement of the maps, [n][n], over the readings that have one (`mapped`).
+    results: the explanation of `label` (the run's positive class where it is words.OWN_FINDING) for each
+    reading, None where the run has no such class. places: the agreement of the maps, [n][n], over the
+    readings that have one (`mapped`).
     """
 
     readings: tuple[Reading, ...]
@@ -94,9 +95,10 @@ def compare(chosen: pickers.Chosen, runs: Sequence[Run], label: str) -> Compared
     answered = tuple(readings[run] for run in runs if run in readings)
     if not answered:
         raise BadInput("None of the chosen runs could be asked: choose others.")
+    wanted = [reading.run.positive if label == words.OWN_FINDING else label for reading in answered]
     results = tuple(
-        caches.explanation(reading, label, chosen.mask) if label in reading.run.classes else None
-        for reading in answered
+        caches.explanation(reading, name, chosen.mask) if name in reading.run.classes else None
+        for reading, name in zip(answered, wanted, strict=True)
     )
     places = agreements([result.joint for result in results if result is not None])
     return Compared(answered, label, results, tuple(map(tuple, places)))
@@ -108,7 +110,7 @@ def show_verdicts(compared: Compared) -> None:
     said, axis = st.columns([2.6, 7.4], gap="medium", vertical_alignment="center")
     with said:
         st.subheader(words.verdicts(readings), anchor=False)
-        for line in (words.dissent(readings), words.pair_agreement(readings)):
+        for line in (words.dissent(readings), words.findings(readings), words.pair_agreement(readings)):
             if line:
                 st.markdown(line)
         st.markdown(f":small[:gray[{sentences.NOT_A_DIAGNOSIS}]]")
@@ -149,10 +151,11 @@ def show_agreement(compared: Compared) -> None:
         return
     st.subheader("Do they look at the same place?", anchor=False)
     readings = [result.reading for result in mapped]
-    found = words.apart(readings, compared.label, compared.places)
+    labels = [result.label for result in mapped]
+    found = words.apart(readings, labels, compared.places)
     if found:
         st.warning("  \n".join(found))
-    elif sum(reading.label == compared.label for reading in readings) > 1:
+    elif sum(reading.label == label for reading, label in zip(readings, labels, strict=True)) > 1:
         st.markdown(f"No two runs that say {plain(compared.label)} do so for wholly different places.")
     names = [reading.run.id for reading in readings]
     for column, (title, key, signed) in zip(

@@ -10,15 +10,18 @@ from pages.ui.plain_text import plain
 from xai.explain import Reading
 from xai.measures.agreement import Agreement
 
+#: Where runs look for different findings: the positive class of each.
+OWN_FINDING = "their finding"
+
 
 def verdicts(readings: Sequence[Reading]) -> str:
     """How many runs say what: "4 of 6 runs say malignant"; or that all do."""
     said = by_label(readings)
     if len(readings) == 1:
         return f"1 run says {readings[0].label}"
-    if len(said) == 1:
-        return f"All {len(readings)} runs say {readings[0].label}"
     label, runs = next(iter(said.items()))
+    if len(said) == 1:
+        return f"All {len(readings)} runs say {label}"
     return f"{len(runs)} of {len(readings)} runs say {label}"
 
 
@@ -29,11 +32,29 @@ def dissent(readings: Sequence[Reading]) -> str:
 
 
 def by_label(readings: Sequence[Reading]) -> dict[str, list[str]]:
-    """Verdict -> the ids of the runs that give it, the most frequent first (then as the readings come)."""
+    """Verdict -> the ids of the runs that give it, the most frequent first (then as the readings come).
+
+    Runs of different classes answer different questions: what they have in common is whether they call the
+    positive class or not.
+    """
+    classes = {frozenset(reading.run.classes) for reading in readings}
+    positives = {reading.run.positive for reading in readings}
     found: dict[str, list[str]] = {}
     for reading in readings:
-        found.setdefault(reading.label, []).append(reading.run.id)
+        said = reading.label
+        if len(classes) > 1:
+            finding = reading.run.positive if len(positives) == 1 else OWN_FINDING
+            said = finding if said == reading.run.positive else f"not {finding}"
+        found.setdefault(said, []).append(reading.run.id)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def findings(readings: Sequence[Reading]) -> str:
+    """A sentence where the runs do not look for the same finding; else empty."""
+    positives = list(dict.fromkeys(reading.run.positive for reading in readings))
+    if len(positives) < 2:
+        return ""
+    return f"The runs look for different findings ({', '.join(map(plain, positives))})."
 
 
 def pair_agreement(readings: Sequence[Reading]) -> str:
@@ -44,13 +65,15 @@ def pair_agreement(readings: Sequence[Reading]) -> str:
     return f"{same} of {pairs} pairs of runs give the same verdict." if pairs > 1 else ""
 
 
-def apart(readings: Sequence[Reading], label: str, table: Sequence[Sequence[Agreement]]) -> list[str]:
-    """The pairs that give the verdict `label` for different places, a sentence for each run that is in one.
+def apart(
+    readings: Sequence[Reading], labels: Sequence[str], table: Sequence[Sequence[Agreement]]
+) -> list[str]:
+    """The pairs that give the same verdict for different places, a sentence for each run that is in one.
 
-    table: the agreement of the maps of `label`, in the order of the readings. A pair is named once: with the
-    run that is in most of them.
+    labels: the class whose map each reading's is; only readings that give this verdict take part. table: the
+    agreement of these maps. A pair is named once: with the run that is in most of them.
     """
-    agreed = [i for i, reading in enumerate(readings) if reading.label == label]
+    agreed = [i for i, reading in enumerate(readings) if reading.label == labels[i]]
     pairs = {(i, j) for i in agreed for j in agreed if i < j and table[i][j].apart}
     sentences = []
     while pairs:
@@ -62,7 +85,7 @@ def apart(readings: Sequence[Reading], label: str, table: Sequence[Sequence[Agre
             f"{plain(readings[j].run.id)} (overlap {share})" for j, share in zip(others, shares, strict=True)
         )
         sentences.append(
-            f"**{plain(readings[most].run.id)}** says {plain(label)} for another place than {named}."
+            f"**{plain(readings[most].run.id)}** says {plain(labels[most])} for another place than {named}."
         )
     return sentences
 
