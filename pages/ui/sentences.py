@@ -139,6 +139,7 @@ def runs_table(runs: Sequence[Run], marks: Mapping[str, str] | None = None) -> l
     return [
         {
             "Run": run.id,
+            **({"Remark": marks.get(run.id, "")} if marks else {}),
             "Modality": run.modality,
             "Network": " + ".join(branch.name for branch in run.branches) or run.card.network,
             "Data": run.card.data.name,
@@ -146,7 +147,6 @@ def runs_table(runs: Sequence[Run], marks: Mapping[str, str] | None = None) -> l
             "AUC (95 % interval)": figure(test_metric(run, "auc")),
             "Synthetic": "phantoms" if run.card.synthetic else "",
             "Weights": "yes" if run.has_weights else "no",
-            **({"Remark": marks.get(run.id, "")} if marks else {}),
         }
         for run in runs
     ]

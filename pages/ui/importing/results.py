@@ -34,7 +34,7 @@ def ask_for_run(scores: Upload | None, history: Upload | None) -> None:
     stem = (log.name if log and not scores else "") or first.name.rpartition(".")[0] or first.name
     about = ask_about(stem, first.mark, scored=scores is not None)
     whole = (predictions is not None or not scores) and (log is not None or not history)
-    lacking = about.lacking if whole else "files that can be read"
+    lacking = about.lacking if whole else "a file that can be read"
     st.button(
         "Import", type="primary", key="import", disabled=bool(lacking), icon=":material/input:",
         help=f"Still to be given: {lacking}." if lacking else None,

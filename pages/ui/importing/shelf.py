@@ -18,11 +18,11 @@ from pages.ui.plain_text import plain
 from pages.ui.sentences import figure, test_metric
 
 PAGES = {
-    "Evaluate": ("pages/4_Evaluate.py", "predictions.csv"),
-    "Training": ("pages/5_Training.py", "history.csv"),
-    "Compare": ("pages/2_Compare.py", "predictions.csv"),
+    "Evaluate": ("pages/4_Evaluate.py", "predictions.csv", state.RUN, {}),
+    "Training": ("pages/5_Training.py", "history.csv", state.RUN, {}),
+    "Compare": ("pages/2_Compare.py", "predictions.csv", "first", {"view": "Two runs"}),
 }
-"""Page -> its script, and the file without which it has nothing to show."""
+"""Page -> its script, the file without which it has nothing to show, and where its address has the run."""
 _SAID = "import_said"
 
 
@@ -71,11 +71,11 @@ def _show(run: Run, store: SessionRuns) -> None:
     words, actions = st.columns([5, 7], vertical_alignment="center")
     words.markdown(f"**{plain(run.title)}**  \n:small[:gray[{describe(run)}]]")
     with actions.container(horizontal=True, horizontal_alignment="right"):
-        for name, (script, needed) in PAGES.items():
+        for name, (script, needed, place, view) in PAGES.items():
             missing = run.path(needed) is None
             why = f"This run came without {needed}." if missing else None
             if st.button(name, key=f"{name} {run.id}", disabled=missing, help=why):
-                st.switch_page(script, query_params={state.RUN: run.id})
+                st.switch_page(script, query_params={place: run.id} | view)
         st.download_button(
             "Download", partial(store.zip_file, run.id), f"{run.id}.zip", "application/zip",
             key=f"download {run.id}", icon=":material/download:", on_click="ignore",
