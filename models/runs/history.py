@@ -163,14 +163,15 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     """
     if not 0 <= weight < 1:
         raise BadInput(f"A smoothing of {weight:g} is not possible: give 0 or more and less than 1.")
-    out, average, total = np.full(len(values), np.nan), 0.0, 0.0
-    for i, value in enumerate(values):
-        if np.isnan(value):
-            continue
-        average = weight * average + (1 - weight) * float(value)
-        total = weight * total + (1 - weight)
-        out[i] = average / total
-    return out
+    if not weight:
+        return np.array(values, np.float64)
+    out, average, total = [], 0.0, 0.0
+    for value in np.asarray(values, np.float64).tolist():  # Python's floats: ten times as fast here
+        if value == value:
+            average = weight * average + (1 - weight) * value
+            total = weight * total + (1 - weight)
+        out.append(average / total if value == value else value)
+    return np.array(out, np.float64)
 
 
 def remarks(history: History) -> tuple[str, ...]:

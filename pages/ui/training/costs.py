@@ -41,12 +41,12 @@ def show_costs(runs: Sequence[Run]) -> None:
         if heading in table
     }
     st.dataframe(table, hide_index=True, column_config=settings, placeholder="", alt="What these runs cost")
-    told = [_distinct("trained on", runs, "device"), _distinct("one image measured with", runs, "engine")]
-    st.caption(
-        plain("; ".join(filter(None, told)).capitalize() + ". " if any(told) else "")
-        + "Measured on the machine that made the run: compare runs with each other, not with those of "
-        "another machine. What a run does not tell is left empty."
+    told = [_distinct("Trained on", runs, "device"), _distinct("One image measured with", runs, "engine")]
+    told.append(
+        "Measured on the machine that made the run: compare runs with each other, not with those of another "
+        "machine. What a run does not tell is left empty."
     )
+    st.caption(" ".join(filter(None, told)))
     cells = table.astype(object).where(table.notna(), None)
     offer_table(list(table.columns), cells.to_numpy().tolist(), "cost")
 
@@ -78,10 +78,10 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _distinct(words: str, runs: Sequence[Run], fact: str) -> str:
-    """What the cards say of a fact, each answer once: "trained on tensorflow, x86_64"."""
+    """What the cards say of a fact, each answer once: "Trained on tensorflow, x86_64."; for Markdown."""
     facts = (run.card.training.get(fact) or run.card.cost.get(fact) for run in runs)
     answers = dict.fromkeys(str(answer) for answer in facts if answer)
-    return f"{words} {' or '.join(answers)}" if answers else ""
+    return f"{words} {plain(' or '.join(answers))}." if answers else ""
 
 
 def _number(value: object) -> float | None:
