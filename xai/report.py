@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.reports import Figure, Report, Section, Table, Text, facts
-from models.reports.wording import told
+from models.reports.wording import DIGITS, told
 from xai.cam import why_no_contributions
 from xai.export import png_bytes
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay, to_rgb
@@ -163,9 +163,9 @@ def _origin(result: CaseExplanation) -> tuple[Part, ...]:
     card = run.card
     pairs = [
         ("Image", f"{study.width:,} x {study.height:,} pixels"),
-        ("Its digest", study.digest),
+        ("Its digest", study.digest[:DIGITS]),
         ("Run", run.id),
-        ("Its digest", run.digest),
+        ("Its digest", run.digest[:DIGITS]),
         ("Engine", reading.explained.engine),
         ("Method", result.method),
         ("Data of the run", ": ".join(filter(None, (card.data.name, card.data.licence)))),

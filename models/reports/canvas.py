@@ -66,8 +66,8 @@ def drawn(draw: Callable[[Sheet], None], size: tuple[float, float] = HALF) -> st
     from matplotlib.figure import Figure
 
     with _alone, matplotlib.rc_context():
-        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-        matplotlib.rcParams.update(_STYLE)
+        plain = {name: value for name, value in matplotlib.rcParamsDefault.items() if name != "backend"}
+        matplotlib.rcParams.update(plain | _STYLE)
         sheet = Figure(figsize=size, layout="constrained")
         draw(sheet)
         return _svg(sheet)

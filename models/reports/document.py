@@ -119,3 +119,14 @@ def join_reports(title: str, subtitle: str, reports: Sequence[Report], notice: s
     """Several reports as the chapters of one."""
     sections = [replace(section, chapter=report.title) for report in reports for section in report.sections]
     return Report(title, subtitle, tuple(sections), notice)
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as people read it: "1,234", "0.5", "yes", "" for None."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -19,7 +19,7 @@ from models.reports.evaluation_figures import (
 )
 from models.reports.model_card import member_parts
 from models.reports.subgroup_tables import known_columns, spoken, subgroup_parts
-from models.reports.wording import count, listed, metric_table, percent, told
+from models.reports.wording import DIGITS, INTERVALS, count, listed, metric_table, percent, told
 
 if TYPE_CHECKING:
     from models.evaluation.curves import RocCurve
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 
 TITLE = "Evaluation"
 WORST = 10
-INTERVALS = (
-    "95 % intervals: DeLong's for AUC (with groups, Obuchowski's), Wilson's for shares of cases with the "
-    "effective number of cases where they come in groups, and for the rest 1,000 resamples that draw whole "
-    "groups. n is the number of cases a figure is over."
-)
 POINTS = {
     "run": "The run's own",
     "youden": "Youden",
@@ -97,7 +92,7 @@ def _view(
         facts(
             [
                 ("Run", run.id),
-                ("Digest", run.digest),
+                ("Digest", run.digest[:DIGITS]),
                 ("Data", kind),
                 ("Cases", f"{len(evidence):,}: {classes}"),
                 ("Independent groups", evidence.n_groups),

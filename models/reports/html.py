@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from models import __version__
-from models.reports.document import Cell, Figure, Part, Report, Section, Table, Text
+from models.reports.document import Cell, Figure, Part, Report, Section, Table, Text, cell_text
 from models.reports.svg import inline
 
 STYLE = Path(__file__).with_name("report.css")
@@ -166,16 +166,5 @@ def _figure(figure: Figure, prefix: str) -> str:
 
 def _plain(value: Cell) -> str:
     """Any cell or sentence as text of HTML, in element and attribute alike."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
     # Characters that HTML forbids (controls) would make the document invalid, not dangerous.
-    text = (
-        f"{value:,}"
-        if isinstance(value, int)
-        else re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\ufffd", str(value))
-    )
-    return escape(text, quote=True)
+    return escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\ufffd", cell_text(value)), quote=True)

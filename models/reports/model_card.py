@@ -13,6 +13,8 @@ from models.reports.claim import claim_parts
 from models.reports.document import Figure, Part, Report, Section, Table, Text, facts
 from models.reports.subgroup_tables import known_columns, spoken, subgroup_parts
 from models.reports.wording import (
+    DIGITS,
+    INTERVALS,
     NAMES,
     confusion_table,
     confusion_words,
@@ -76,7 +78,7 @@ def _details(run: Run) -> tuple[Part, ...]:
     point = run.operating_point
     pairs = [
         ("Run", run.id),
-        ("Digest", run.digest),
+        ("Digest", run.digest[:DIGITS]),
         ("Modality", run.modality),
         ("Classes", f"{', '.join(run.classes)}; {run.positive} is the positive one"),
         ("Network", card.network),
@@ -168,11 +170,7 @@ def _metrics(run: Run) -> tuple[Part, ...]:
     )
     return (
         Text(f"{called} AUC is the chance that a positive case scores above a negative one, ties half."),
-        Text(
-            "Every figure has a 95 % interval: Wilson's for shares of cases, with the effective number of "
-            "cases where they come in groups of one patient or of near-duplicates; for the others a "
-            "bootstrap that draws whole groups."
-        ),
+        Text(f"Every figure has an interval. {INTERVALS}"),
     )  # fmt: skip
 
 
@@ -185,7 +183,7 @@ def _evaluation_data(run: Run) -> tuple[Part, ...]:
                 ("Test cases", data.n_test),
                 ("Split", data.split_id),
                 ("Labels left out", ", ".join(data.leave_out)),
-                ("Manifest", data.manifest_digest),
+                ("Manifest", (data.manifest_digest or "")[:DIGITS]),
                 ("Licence", data.licence or "not stated"),
                 ("Citation", data.citation),
                 ("Note", data.note),

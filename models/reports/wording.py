@@ -27,6 +27,13 @@ NAMES = {
     "dice": "Dice of map and lesion",
     "energy": "Energy inside the lesion",
 }
+INTERVALS = (
+    "95 % intervals: DeLong's for AUC (with groups, Obuchowski's), Wilson's for shares of cases with the "
+    "effective number of cases where they come in groups, and for the rest resamples that draw whole groups, "
+    "which are patients or near-duplicates. n is the number of cases a figure is over."
+)
+DIGITS = 16
+"""Of a digest: enough to tell two apart, and short enough to read out."""
 METRIC_COLUMNS = ("Metric", "Value (95 % interval)", "n")
 
 Figure = Interval | Mapping[str, Any] | None

@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.errors import BadInput
 from models.reports import Report, Section, Table, Text, to_html
+from models.reports.document import cell_text
 from models.reports.model_card import model_card
 from models.reports.tables import to_csv_bytes
 from models.runs import Run
@@ -87,13 +88,18 @@ def _show_table(table: Table) -> None:
         return
     import pandas as pd
 
-    rows = [[plain("" if cell is None else cell) for cell in row] for row in table.rows]
-    names = [plain(name) for name in table.columns] or [str(at) for at in range(len(rows[0]))]
+    rows = [[plain(cell_text(cell)) for cell in row] for row in table.rows]
+    names = _unlike([plain(name) for name in table.columns] or [""] * len(rows[0]))
     st.table(
         pd.DataFrame(rows, columns=names), border="horizontal", hide_index=True, hide_header=not table.columns
     )
     if table.caption:
         st.caption(plain(table.caption))
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """The names with unseen spaces behind those that come again: a data frame's columns may not be alike."""
+    return [name + "\u00a0" * names[:at].count(name) for at, name in enumerate(names)]
 
 
 def _report_file(make: Callable[[], Report]) -> bytes:

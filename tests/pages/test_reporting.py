@@ -49,7 +49,9 @@ def test_the_model_card_is_written_when_it_is_opened(tmp_path, monkeypatch):
     calls = []
     original = reporting.caches.model_card
     monkeypatch.setattr(reporting.caches, "model_card", lambda run: calls.append(run.id) or original(run))
-    folder = write_scored_run(tmp_path, cases=30, title="A [link](http://x) and *stars*")
+    figure = {"value": 0.9, "low": 0.8, "high": 1.0, "n": 9}
+    metrics = {"test": {"auc": figure}, "validation": {"auc": figure}}
+    folder = write_scored_run(tmp_path, cases=30, title="A [link](http://x) and *stars*", metrics=metrics)
     app = AppTest.from_function(card_page, args=(str(folder),), default_timeout=60).run()
     assert not app.exception and not calls and "Intended use" not in said(app)
     app.session_state["model card of scored"] = True
