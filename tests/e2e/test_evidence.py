@@ -1,0 +1,116 @@
+"""The evidence pages in a real browser, on shipped runs and on one that a visitor imports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.e2e
+
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "runs"
+HYBRID, PHANTOM, FOLDS = "busi-hybrid-guided", "phantom-ultrasound", "busi-light-hybrid-guided-folds"
+
+
+def settled(page: Page) -> None:
+    """Nothing on the page waits for the server any more."""
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
+def threshold(page: Page) -> str:
+    return page.locator(".st-key-threshold").inner_text()
+
+
+def test_a_rule_sets_the_threshold_and_a_colleague_sees_the_same(page: Page, server: str) -> None:
+    page.goto(f"{server}/Evaluate?run={HYBRID}")
+    expect(page.get_by_text("Of 1,000 women")).to_be_visible()
+    before = threshold(page)
+    page.get_by_role("button", name="Sensitivity ≥ 0.95").click()
+    page.wait_for_url(re.compile(r"threshold=0\.\d+"))
+    settled(page)
+    after = threshold(page)
+    assert after != before
+    patients = {row["patient_id"] for row in _rows(SHIPPED / HYBRID / "predictions.csv")}
+    address = page.url
+    assert not any(patient in address for patient in patients if patient)
+
+    colleague = page.context.browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    colleague.set_default_timeout(30_000)
+    colleague.goto(address)
+    expect(colleague.get_by_text("Of 1,000 women")).to_be_visible()
+    settled(colleague)
+    assert threshold(colleague) == after
+    colleague.context.close()
+
+
+def test_a_cell_of_the_matrix_leads_to_its_cases_and_one_of_them_to_inspect(page: Page, server: str) -> None:
+    page.goto(f"{server}/Evaluate?run=phantom-histopathology")
+    matrix = page.locator(".js-plotly-plot .main-svg").first
+    expect(matrix).to_be_visible()
+    settled(page)
+    box = matrix.bounding_box()
+    # Truly the positive class, called the other: the lower left cell.
+    page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.72)
+    page.wait_for_url(re.compile("truth=idc"))
+    expect(page.get_by_text("15 cases of 134")).to_be_visible()
+    settled(page)
+    page.get_by_role("link", name=re.compile("Inspect case")).first.click()
+    expect(page.get_by_role("heading", name="Inspect", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Model says")).to_be_visible()
+    assert re.search(r"case=\d+", page.url)
+
+
+def test_learning_curves_recipe_and_notebook(page: Page, server: str) -> None:
+    page.goto(f"{server}/Training?run={PHANTOM}")
+    expect(page.get_by_text(re.compile("alidation loss lowest at epoch"))).to_be_visible()
+    page.get_by_role("radio", name="Notebook").or_(page.get_by_role("button", name="Notebook")).first.click()
+    frame = page.locator("iframe").first
+    expect(frame).to_be_attached()
+    assert "allow-scripts" not in (frame.get_attribute("sandbox") or "") or not page.frames[-1].evaluate(
+        "() => document.scripts.length"
+    )
+
+
+def test_two_runs_and_the_leaderboard(page: Page, server: str) -> None:
+    page.goto(f"{server}/Compare?view=Leaderboard")
+    expect(page.get_by_text("AUC with 95 % intervals")).to_be_visible()
+    page.goto(f"{server}/Compare?view=Two+runs&first={HYBRID}&second=busi-hybrid")
+    expect(page.get_by_text("DeLong's test")).to_be_visible()
+    expect(page.get_by_text("91 cases")).to_be_visible()
+    settled(page)
+
+
+def test_scores_of_another_program_become_a_run_of_this_visit(page: Page, server: str) -> None:
+    page.goto(f"{server}/Import")
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["y_true", "y_score"])
+    writer.writerows([[i % 2, f"{0.15 + 0.5 * (i % 2) + 0.002 * i:.4f}"] for i in range(60)])
+    file = {"name": "theirs.csv", "mimeType": "text/csv", "buffer": table.getvalue().encode()}
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([file])
+    expect(page.get_by_text("60 cases: 30 negative, 30 positive.")).to_be_visible()
+    settled(page)
+    page.get_by_role("combobox", name=re.compile("Kind of image")).click()
+    page.get_by_text("Ultrasound", exact=True).last.click()
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_role("heading", name="Evaluate", exact=True)).to_be_visible()
+    expect(page.get_by_text("60 test images: 30 negative, 30 positive")).to_be_visible()
+    settled(page)
+
+
+def test_folds_are_one_run_with_their_spread(page: Page, server: str) -> None:
+    page.goto(f"{server}/Evaluate?run={FOLDS}")
+    expect(page.get_by_text(re.compile("five folds|5 folds", re.I)).first).to_be_visible()
+    settled(page)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
