@@ -19,7 +19,6 @@ import numpy as np
 import streamlit as st
 
 from models.data.at_hand import DATA_VARIABLE, case_image
-from models.data.at_hand import images_at_hand as any_images
 from models.engines import ENGINE_VARIABLE, Engine, default_kind, open_engine
 from models.engines.shared import SharedPass, open_for_one
 from models.errors import BadInput
@@ -206,12 +205,6 @@ def member_evidence(run: Run, name: str) -> Evidence:
     if path is None:
         raise BadInput(f"The run {run.id} has no predictions of {name}: write the run again.")
     return gather(read_predictions(path, run.classes), positive=run.positive)
-
-
-@_of_a_run(max_entries=8)
-def images_at_hand(run: Run) -> bool:
-    """Whether this computer has images of the run's cases; looked up again when the program starts again."""
-    return any_images(run)
 
 
 @_of_a_run(max_entries=8, show_spinner="Writing the model card")

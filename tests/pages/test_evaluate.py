@@ -19,7 +19,7 @@ from tests.pages.data_pack import write_data_pack
 from tests.pages.scored_run import TISSUES, made_up, write_scored_run
 
 EVALUATE = "pages/4_Evaluate.py"
-TABS = ("Operating point", "Curves", "Report", "Subgroups", "Cases", "The run")
+TABS = ("Operating point", "Curves", "Metrics", "Subgroups", "Cases", "Report and card")
 THREE = ("benign", "malignant", "normal")
 TEST = made_up().part("test")
 

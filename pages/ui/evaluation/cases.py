@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from models.data.at_hand import DATA_VARIABLE
+from models.data.at_hand import DATA_VARIABLE, images_at_hand
 from models.evaluation.calls import ORDERS, Calls, calls
 from models.evaluation.evidence import Evidence
 from pages.ui import caches, state
@@ -41,7 +41,7 @@ def prepare() -> None:
 
 def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     found = calls(evidence, threshold, view.label)
-    at_hand = caches.images_at_hand(view.run)
+    at_hand = images_at_hand(view.run)
     places, form = _ask(found, at_hand)
     _one(view, evidence, found)
     if not len(places):

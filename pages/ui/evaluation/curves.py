@@ -122,7 +122,7 @@ def _calibration_numbers(evidence: Evidence) -> None:
         "Points on the dashed line mean what they say: of the cases given 0.3, three in ten are positive. "
         "Larger points hold more cases. Few cases make the ECE too high: read it as a bound from above. "
         "The Brier score is the mean squared error of the probability"
-        + ("." if evidence.binary else ", summed over the classes.")
+        + ("." if evidence.binary else ", summed over the classes; the ECE is of the class that is called.")
     )
 
 

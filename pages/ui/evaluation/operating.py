@@ -79,7 +79,7 @@ def _each_class(found: Calls, accuracy: Metric) -> None:
         for k, name in enumerate(found.classes)
     ]
     st.table(rows, border="horizontal", hide_index=True, alt="Sensitivity and PPV of each class")
-    st.caption("With intervals, and averaged over the classes, under Report.")
+    st.caption("With intervals, and averaged over the classes, under Metrics.")
 
 
 def _meaning(view: View, evidence: Evidence, metrics: dict[str, Metric]) -> None:

@@ -8,14 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 from models.evaluation.evidence import Evidence
 from models.reports import Report
 from pages.ui import caches, state
-from pages.ui.evaluation import cases, curves, members, operating, report, subgroups, words
+from pages.ui.evaluation import cases, curves, members, metrics, operating, subgroups, words
 from pages.ui.evaluation.threshold import ask_threshold, prevalence
 from pages.ui.evaluation.view import View
 from pages.ui.frame import guarded
 from pages.ui.reporting import offer_report, show_model_card
 
-OPERATING, CURVES, REPORT, SUBGROUPS = "Operating point", "Curves", "Report", "Subgroups"
-RUN = "The run"
+OPERATING, CURVES, METRICS, SUBGROUPS = "Operating point", "Curves", "Metrics", "Subgroups"
+RUN = "Report and card"
 LEARNT = "The run learnt from these cases: its figures here flatter it."
 
 
@@ -37,7 +37,7 @@ def _at_a_threshold(view: View, evidence: Evidence) -> None:
         threshold = ask_threshold(view, evidence)
         cases.prepare()
         _open_tab_of_a_case()
-        names = [OPERATING, CURVES, REPORT, SUBGROUPS, cases.TAB]
+        names = [OPERATING, CURVES, METRICS, SUBGROUPS, cases.TAB]
         names += [members.NAMES[view.run.members[0].kind]] if view.run.members else []
         for tab, name in zip(
             st.tabs([*names, RUN], key=cases.TABS, bind="query-params"), [*names, RUN], strict=True
@@ -53,7 +53,13 @@ def _show(name: str, view: View, evidence: Evidence, threshold: float | None) ->
     elif name == RUN:
         _show_run(view, evidence, threshold)
     else:
-        parts = {OPERATING: operating, CURVES: curves, REPORT: report, SUBGROUPS: subgroups, cases.TAB: cases}
+        parts = {
+            OPERATING: operating,
+            CURVES: curves,
+            METRICS: metrics,
+            SUBGROUPS: subgroups,
+            cases.TAB: cases,
+        }
         parts[name].show(view, evidence, threshold)
 
 
