@@ -14,12 +14,12 @@ from models.errors import BadInput
 from models.evaluation.calibration import Reliability, bin_index, reliability
 from models.evaluation.counting import ECE_BINS
 from models.evaluation.curves import RocCurve, ScoreHistogram
-from models.evaluation.delong import areas
-from models.evaluation.intervals import newcombe_auc, percentile_interval
+from models.evaluation.intervals import percentile_interval
+from models.evaluation.macro import macro_auc, macro_band, macro_roc
 from models.evaluation.metrics import METRICS, Metric, positive_index, predicted_classes, undefined
 from models.evaluation.operating_points import OperatingPoint, best_f1, sensitivity_at_least, youden
 from models.evaluation.predictions import Predictions, read_predictions
-from models.evaluation.ranking import Bands, Ranking, auc_interval
+from models.evaluation.ranking import Bands, Ranking
 from models.evaluation.resampling import (
     Resampled,
     dense_codes,
@@ -127,13 +127,12 @@ class Evidence:
 
         BadInput where all cases are of one class.
         """
-        curves = [self.ranking(label).roc(points) for label in self._ranked()]
-        if not curves:
-            raise BadInput("An ROC curve needs cases of two classes: choose a part or filter that has them.")
-        at = np.unique(np.concatenate([curve.false_positive_rate for curve in curves]))
-        # A vertical step counts from its upper end, as a curve that rises at 0 does.
-        mean = np.mean([_interpolated(at, curve) for curve in curves], axis=0)
-        return RocCurve(np.append(0.0, at), np.append(0.0, mean), np.full(len(at) + 1, np.nan))
+        return macro_roc([self.ranking(label) for label in self._ranked()], points)
+
+    def macro_band(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The 95 % band of that curve at these false positive rates: low, high."""
+        rankings = [self.ranking(label) for label in self._ranked()]
+        return macro_band(rankings, self.predictions.labels, at, self.seed)
 
     def histogram(self, label: str | None = None, bins: int = 40) -> ScoreHistogram:
         return self.ranking(label).histogram(bins)
@@ -229,17 +228,7 @@ class Evidence:
 
     @cached_property
     def _macro_auc(self) -> Metric:
-        n, own = len(self), [self.ranking(label) for label in self._ranked()]
-        if why := next((ranking.auc()["why"] for ranking in own if ranking.auc()["value"] is None), ""):
-            return undefined(str(why), n)
-        found = areas([r.outcomes for r in own], [r.scores for r in own], self.groups)
-        value, variance = found.contrast(np.full(len(own), 1 / len(own)))
-        sizes = [ranking.group_counts for ranking in own]
-        if np.isfinite(variance) and variance > 1e-15:
-            low, high = auc_interval(value, variance, *sizes[0])
-        else:
-            low, high = np.mean([newcombe_auc(value, *pair) for pair in sizes], axis=0).tolist()
-        return {"value": value, "low": low, "high": high, "n": n}
+        return macro_auc([self.ranking(label) for label in self._ranked()])
 
     @cached_property
     def squared_errors(self) -> np.ndarray:
@@ -391,10 +380,3 @@ def _cases(run: Run, unit: str) -> CaseTable | None:
     from models.runs.cases import read_cases
 
     return read_cases(run)
-
-
-def _interpolated(at: np.ndarray, curve: RocCurve) -> np.ndarray:
-    x, y = curve.false_positive_rate, curve.sensitivity
-    # np.interp takes the first of equal x; the curve is at the top of its vertical steps.
-    top = np.append(np.diff(x) > 0, True)
-    return np.interp(at, x[top], y[top])

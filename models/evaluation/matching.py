@@ -190,7 +190,7 @@ def _refuse_other_labels(
         i = wrong[0]
         raise BadInput(
             f"{first.id} and {second.id} disagree on the label of {len(wrong)} of {len(labels)} shared cases "
-            f"({case_ids[i]!r} is {classes[labels[i]]} in one and {classes[other[i]]} in the other): "
+            f"({str(case_ids[i])!r} is {classes[labels[i]]} in one and {classes[other[i]]} in the other): "
             "choose two runs with the same labels."
         )
 

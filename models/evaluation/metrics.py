@@ -172,7 +172,7 @@ def _interval(name: str, value: float, cases: _Cases, resampled: np.ndarray) -> 
         chosen = cases.over(name)
         return wilson(value, effective_n((cases.called == cases.labels)[chosen], cases.groups[chosen]))
     low, high = percentile_interval(resampled, value)
-    return (_perfect_low(name, cases), high) if low >= 1 else (low, high)
+    return (min(low, _perfect_low(name, cases)), high) if value >= 1 else (low, high)
 
 
 def _perfect_low(name: str, cases: _Cases) -> float:

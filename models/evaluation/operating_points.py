@@ -92,7 +92,7 @@ def least_cost(
     """
     if not (np.isfinite(miss) and np.isfinite(recall) and min(miss, recall) >= 0 and max(miss, recall) > 0):
         raise BadInput(
-            "A cost has to be a number from 0 up, and not both 0: give what a miss and a recall cost."
+            "Costs are numbers from 0 up and not both 0: give what a miss and a recall cost."
         )
     if prevalence is not None and not 0 < prevalence < 1:
         raise BadInput(

@@ -18,7 +18,14 @@ from models.evaluation.matching import Shared, shared_cases
 from models.evaluation.metrics import METRICS, VERDICT_METRICS, Metric, undefined
 from models.evaluation.operating_points import OperatingPoint
 from models.evaluation.predictions import Predictions
-from models.evaluation.resampling import Resampled, dense_codes, group_codes, quantile_cells, resampled_counts
+from models.evaluation.resampling import (
+    Resampled,
+    dense_codes,
+    group_codes,
+    quantile_cells,
+    resampled_counts,
+    smoothed,
+)
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -101,7 +108,9 @@ class Paired:
     def differences(self) -> dict[str, Metric]:
         """{metric: {"value", "low", "high", "n"}} of first - second for every name in METRICS.
 
-        auc by DeLong; the rest by the percentiles of resamples that draw the same cases for both.
+        auc by DeLong; the rest by the percentiles of resamples that draw the same cases for both, verdicts
+        smoothed (`resampling.smoothed`). Simulated at 25 + 66 cases the intervals hold the truth in 94 to 99
+        % of samples, those of resamples alone in 80 to 95 %.
         """
         verdicts = self._verdicts()
         found = {"auc": self._auc(), **verdicts, "brier": self._brier(), "ece": self._ece()}
@@ -125,7 +134,9 @@ class Paired:
         shared, c = self.shared, len(self.shared.classes)
         cells = (shared.labels * c + shared.first_called) * c + shared.second_called
         real = np.bincount(cells, minlength=c**3).reshape(1, c, c, c).astype(np.float64)
-        counts = self._smoothed(self._resampled(cells, c**3).counts.reshape(-1, c, c, c))
+        drawn = self._resampled(cells, c**3).counts.reshape(-1, c, c, c)
+        # Without it a difference of four cases to none would have a sign beyond doubt.
+        counts = smoothed(drawn, self._may_differ(), 0.5 / (c - 1))
         at = shared.classes.index(shared.positive) if c == 2 else None
         values = [matrix_metrics(real.sum(axis=axis), at) for axis in (3, 2)]
         spread = [matrix_metrics(counts.sum(axis=axis), at) for axis in (3, 2)]
@@ -140,21 +151,12 @@ class Paired:
                 found[name] = self._metric(value, spread[0][name] - spread[1][name])
         return found
 
-    def _smoothed(self, counts: np.ndarray) -> np.ndarray:
-        """Counts [b, C, C, C] (true, first called, second called) with half a case on average, as in
-        Jeffreys' prior, for each way in which the two verdicts of a class's case may differ.
-
-        A way that no case showed is possible all the same: resamples alone put the sign of a difference of
-        four cases to none beyond doubt. Simulated at 25 + 66 cases, 95 % intervals of resamples alone hold
-        the truth in 80 to 95 % of samples, these in 94 to 99 %.
-        """
-        c = counts.shape[1]
-        rng = np.random.default_rng(c)
-        extra = rng.poisson(0.5 / (c - 1), size=counts.shape)
-        present = np.unique(self.shared.labels)
-        differ = np.zeros(counts.shape[1:], dtype=bool)
-        differ[present] = ~np.eye(c, dtype=bool)
-        return counts + extra * differ
+    def _may_differ(self) -> np.ndarray:
+        """Cells [C, C, C] (true, first called, second called) of cases that the two call differently."""
+        c = len(self.shared.classes)
+        differ = np.zeros((c, c, c), dtype=bool)
+        differ[np.unique(self.shared.labels)] = ~np.eye(c, dtype=bool)
+        return differ
 
     def _brier(self) -> Metric:
         own = [evidence.squared_errors for evidence in (self.first, self.second)]

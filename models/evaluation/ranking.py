@@ -224,15 +224,21 @@ class Ranking:
         return self._bands[samples, seed]
 
     def _resampled(self, samples: int, seed: int) -> Bands:
-        edges = self._edges()
+        edges, cells = self.binned()
         k = len(edges)
-        # The first edge, from the highest down, that the score reaches; every score reaches the last.
-        cells = k - np.searchsorted(edges[::-1], self.scores, side="right") + k * self.outcomes
         strata = self.outcomes.astype(np.int64)
         counted = resampled_counts(cells, 2 * k, strata, self.groups, samples, seed)
         counts = counted.counts
         fp, tp = (np.cumsum(half, axis=1, dtype=np.int32) for half in (counts[:, :k], counts[:, k:]))
         return Bands(edges, tp, fp, tp[:, -1], fp[:, -1], self, counted)
+
+    def binned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges [k], falling, and each case's cell int [n]: the first edge that its score reaches, from the
+        highest down, and k more for a positive."""
+        edges = self._edges()
+        k = len(edges)
+        # Every score reaches the last edge.
+        return edges, k - np.searchsorted(edges[::-1], self.scores, side="right") + k * self.outcomes
 
     def _edges(self) -> np.ndarray:
         """Falling thresholds, the last one the lowest score: every score, or EDGES of them at quantiles."""

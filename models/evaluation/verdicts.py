@@ -8,6 +8,7 @@ import numpy as np
 from models.evaluation.counting import matrix_metrics
 from models.evaluation.intervals import percentile_interval
 from models.evaluation.metrics import Metric, confusion, undefined, verdict_metrics
+from models.evaluation.resampling import smoothed
 
 SHARES = ("ppv", "sensitivity", "specificity", "f1")
 
@@ -53,9 +54,14 @@ def verdicts_of(
     threshold: float | None = None,
     label: str | None = None,
 ) -> Verdicts:
-    """truth, called int [n]; resampled [b, C, C] confusion matrices of resamples; groups int [n]."""
+    """truth, called int [n]; resampled [b, C, C] confusion matrices of resamples; groups int [n].
+
+    Intervals of what is no share of cases are percentiles of the resamples, smoothed by one case a class.
+    """
     classes = tuple(classes)
     at = classes.index(label) if label in classes else 1
+    present = np.isin(np.arange(len(classes)), truth)
+    resampled = smoothed(resampled, present[:, None], 1 / len(classes))
     metrics = verdict_metrics(truth, called, resampled, classes=classes, positive=at, groups=groups)
     counts = np.array(confusion(truth, called, classes)["counts"], dtype=np.int64)
     if len(classes) == 2:
