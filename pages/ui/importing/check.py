@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from models.evaluation import Predictions
-from models.runs.cases import CaseTable
 from models.runs.importing import Log, Table
+from pages.ui.importing.upload import Cases
 from pages.ui.plain_text import plain
 
 ROWS = 5
@@ -19,13 +19,13 @@ def show_file(table: Table) -> None:
     st.dataframe(table.head(ROWS), hide_index=True, alt="First rows of the file", key="import_file")
 
 
-def show_reading(predictions: Predictions, facts: CaseTable | None) -> None:
+def show_reading(cases: Cases) -> None:
     """The same rows as cases, how many of what there are, and the columns to look at subgroups by."""
     st.caption("Read as")
-    st.dataframe(first_cases(predictions), hide_index=True, alt="First cases as read", key="import_read")
-    named = [name for name in facts.columns if name != "label"] if facts else []
-    for_subgroups = f" For subgroups: {', '.join(map(plain, named))}." if named else ""
-    st.success(summary(predictions) + for_subgroups, icon=":material/check:")
+    st.dataframe(
+        first_cases(cases.predictions), hide_index=True, alt="First cases as read", key="import_read"
+    )
+    st.success(cases.summary, icon=":material/check:")
 
 
 def first_cases(predictions: Predictions, rows: int = ROWS) -> list[dict[str, str]]:
@@ -43,22 +43,6 @@ def first_cases(predictions: Predictions, rows: int = ROWS) -> list[dict[str, st
             few.case_ids, few.patient_ids, few.splits, few.labels, few.probabilities, strict=True
         )
     ]
-
-
-def summary(predictions: Predictions) -> str:
-    """Cases, patients, labels and parts in one or two sentences (Markdown)."""
-    cases, patients = len(predictions), len(np.unique(predictions.patient_ids))
-    whose = f" of {patients:,} patients" if patients != cases else ""
-    counts = np.bincount(predictions.labels[predictions.labels >= 0], minlength=len(predictions.classes))
-    labels = [
-        f"{count:,} {plain(name)}" for name, count in zip(predictions.classes, counts, strict=True) if count
-    ]
-    unlabelled = int((predictions.labels < 0).sum())
-    labels += [f"{unlabelled:,} without a label"] if unlabelled else []
-    parts, sizes = np.unique(predictions.splits, return_counts=True)
-    split = ", ".join(f"{size:,} {part}" for part, size in zip(parts, sizes, strict=True))
-    by_part = f" By part: {split}." if len(parts) > 1 else ""
-    return f"{cases:,} cases{whose}: {', '.join(labels)}.{by_part}"
 
 
 def show_history(log: Log, name: str) -> None:

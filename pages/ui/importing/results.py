@@ -5,14 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from models.errors import BadInput
-from models.evaluation import Predictions
 from models.runs.importing import Log, Mapping, free_id, write_imported
 from pages.ui import caches
-from pages.ui.frame import guarded
+from pages.ui.frame import fault_sentence, guarded
 from pages.ui.importing import check, shelf
 from pages.ui.importing.about import About, ask_about
 from pages.ui.importing.mapping import ask_mapping
-from pages.ui.importing.upload import Upload
+from pages.ui.importing.upload import Cases, Upload
 from pages.ui.importing.uploads import forget_files
 from pages.ui.plain_text import plain
 
@@ -22,10 +21,10 @@ def ask_for_run(scores: Upload | None, history: Upload | None) -> None:
 
     Whatever does not fit is one sentence in its place; the files stay.
     """
-    mapping = predictions = log = None
+    mapping = cases = log = None
     if scores:
         st.subheader("What the columns mean", anchor=False)
-        mapping, predictions = _read_scores(scores)
+        mapping, cases = _read_scores(scores)
     if history:
         st.subheader("Training history", anchor=False)
         log = _read_history(history)
@@ -33,7 +32,7 @@ def ask_for_run(scores: Upload | None, history: Upload | None) -> None:
     first = scores or history
     stem = (log.name if log and not scores else "") or first.name.rpartition(".")[0] or first.name
     about = ask_about(stem, first.mark, scored=scores is not None)
-    whole = (predictions is not None or not scores) and (log is not None or not history)
+    whole = (cases is not None or not scores) and (log is not None or not history)
     lacking = about.lacking if whole else "a file that can be read"
     st.button(
         "Import", type="primary", key="import", disabled=bool(lacking), icon=":material/input:",
@@ -44,8 +43,8 @@ def ask_for_run(scores: Upload | None, history: Upload | None) -> None:
         st.caption(f"Still to be given: {lacking}.")
 
 
-def _read_scores(upload: Upload) -> tuple[Mapping | None, Predictions | None]:
-    mapping = predictions = None
+def _read_scores(upload: Upload) -> tuple[Mapping | None, Cases | None]:
+    mapping = cases = None
     with guarded():
         if upload.kind != "predictions":
             _say_other_place(upload)
@@ -55,10 +54,10 @@ def _read_scores(upload: Upload) -> tuple[Mapping | None, Predictions | None]:
         with shown:
             check.show_file(upload.table)
             with guarded(), st.spinner("Checking every row", show_time=False):
-                predictions = upload.predictions(mapping)
-            if predictions is not None:
-                check.show_reading(predictions, upload.facts(mapping))
-    return mapping, predictions
+                cases = upload.cases(mapping)
+            if cases is not None:
+                check.show_reading(cases)
+    return mapping, cases
 
 
 def _read_history(upload: Upload) -> Log | None:
@@ -81,13 +80,14 @@ def _import(about: About, scores: Upload | None, mapping: Mapping | None, log: L
     store = caches.session_runs()
     try:
         store.check_room()
+        cases = scores.cases(mapping) if scores else None
         run = write_imported(
             store.folder,
             id=free_id(about.title, [run.id for run in caches.runs()]),
             title=about.title,
             modality=about.modality,
-            predictions=scores.predictions(mapping) if scores else None,
-            cases=scores.facts(mapping) if scores else None,
+            predictions=cases.predictions if cases else None,
+            cases=cases.facts if cases else None,
             history=log.history if log else None,
             classes=mapping.classes if mapping else None,
             positive=mapping.positive if mapping else None,
@@ -98,6 +98,9 @@ def _import(about: About, scores: Upload | None, mapping: Mapping | None, log: L
         store.add(run)
     except BadInput as refusal:
         shelf.say(str(refusal), refused=True)
+        return
+    except Exception:
+        shelf.say(fault_sentence(), refused=True)
         return
     forget_files()
     shelf.say(f"{run.title} is imported: it is listed as {run.id} on the other pages.")

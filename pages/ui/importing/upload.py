@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from models.evaluation import Predictions
 from models.runs.cases import CaseTable
@@ -17,6 +20,32 @@ from models.runs.importing import (
     read_log,
     read_table,
 )
+from pages.ui.plain_text import plain
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What a table was read as. facts: what it says of its cases besides, for subgroups."""
+
+    predictions: Predictions
+    facts: CaseTable | None
+
+    @cached_property
+    def summary(self) -> str:
+        """Cases, patients, labels, parts and columns for subgroups in a few sentences (Markdown)."""
+        cases = self.predictions
+        patients = len(np.unique(cases.patient_ids))
+        whose = f" of {patients:,} patients" if patients != len(cases) else ""
+        counts = np.bincount(cases.labels[cases.labels >= 0], minlength=len(cases.classes))
+        labels = [f"{n:,} {plain(name)}" for name, n in zip(cases.classes, counts, strict=True) if n]
+        unlabelled = int((cases.labels < 0).sum())
+        labels += [f"{unlabelled:,} without a label"] if unlabelled else []
+        parts, sizes = np.unique(cases.splits, return_counts=True)
+        split = ", ".join(f"{size:,} {part}" for part, size in zip(parts, sizes, strict=True))
+        by_part = f" By part: {split}." if len(parts) > 1 else ""
+        named = [plain(name) for name in self.facts.columns if name != "label"] if self.facts else []
+        for_subgroups = f" For subgroups: {', '.join(named)}." if named else ""
+        return f"{len(cases):,} cases{whose}: {', '.join(labels)}.{by_part}{for_subgroups}"
 
 
 class Upload:
@@ -26,7 +55,7 @@ class Upload:
     def __init__(self, name: str, content: bytes, mark: str) -> None:
         self.name, self.content, self.mark = name, content, mark
         self._values: dict[str, tuple[str, ...]] = {}
-        self._predictions: tuple[Mapping, Predictions] | None = None
+        self._cases: tuple[Mapping, Cases] | None = None
 
     @cached_property
     def kind(self) -> str:
@@ -52,13 +81,11 @@ class Upload:
             self._values[column] = tuple(cell for cell in dict.fromkeys(self.table.column(column)) if cell)
         return self._values[column]
 
-    def predictions(self, mapping: Mapping) -> Predictions:
-        """The table's cases, by the mapping asked for last read again only when it changes."""
-        if self._predictions is None or self._predictions[0] != mapping:
-            self._predictions = None
-            self._predictions = mapping, predictions_from(self.table, mapping)
-        return self._predictions[1]
-
-    def facts(self, mapping: Mapping) -> CaseTable | None:
-        """What the table says of its cases besides, for subgroups."""
-        return facts_from(self.table, mapping, tuple(self.predictions(mapping).case_ids.tolist()))
+    def cases(self, mapping: Mapping) -> Cases:
+        """The table as that mapping reads it; read again only when the mapping changes."""
+        if self._cases is None or self._cases[0] != mapping:
+            self._cases = None
+            predictions = predictions_from(self.table, mapping)
+            facts = facts_from(self.table, mapping, tuple(predictions.case_ids.tolist()))
+            self._cases = mapping, Cases(predictions, facts)
+        return self._cases[1]
