@@ -66,7 +66,7 @@ def _start_anew(view: View, default: float) -> None:
 def _rules(view: View, evidence: Evidence, points: dict[str, OperatingPoint], threshold: float) -> None:
     with st.container(horizontal=True, gap="small"):
         for name, point in points.items():
-            if name != "run" and point == points.get("run"):
+            if name not in words.POINTS and point == points.get("run"):
                 continue  # the run's own, again under its name
             _rule_button(words.POINTS.get(name, plain(name)), f"rule {name}", point, threshold)
         with st.popover("Least cost", help="The threshold at which misses and needless recalls cost least."):
