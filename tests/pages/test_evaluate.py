@@ -262,3 +262,10 @@ def test_the_report_is_of_the_view(world: Path, monkeypatch: pytest.MonkeyPatch)
     _report(view, evidence, 0.5)
     chosen = {"density": "dense, fatty", "lesion_size": "0.02 to 0.05"}
     assert given == [((view.run, evidence, 0.5, 0.006), {"label": "malignant", "filters": chosen})]
+
+
+def test_a_column_in_which_all_cases_are_alike_makes_no_subgroups() -> None:
+    everybody = at(tab="Subgroups").selectbox(key="subgroups")
+    left = at(tab="Subgroups", is_laterality="L").selectbox(key="subgroups")
+    assert "laterality" in everybody.options
+    assert "laterality" not in left.options

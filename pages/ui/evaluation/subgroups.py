@@ -25,10 +25,14 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     if not columns:
         st.info("Nothing but the labels is known of this run's cases: it has no cases.csv with columns.")
         return
+    apart = [name for name, values in columns.items() if len(set(values[evidence.rows])) > 1]
+    if not apart:
+        st.info(f"These cases are all alike in what is known of them: {', '.join(map(plain, columns))}.")
+        return
     label = view.label or evidence.positive
     at = evidence.threshold if threshold is None else threshold
     which, metric = st.columns([1, 1], gap="medium")
-    names = sorted(columns, key=lambda name: name == "label")  # which says the class, in other words
+    names = sorted(apart, key=lambda name: name == "label")  # which says the class, in other words
     column = which.selectbox("Subgroups by", names, key="subgroups", bind="query-params", filter_mode=None)
     chosen = METRICS[
         metric.segmented_control(
