@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from models.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
     from models.runs import Run
+
+# What an imported table without a case column calls its cases (models.runs.importing.predictions).
+UNNAMED = re.compile(r"row \d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ def shared_cases(
         second_called=sides[1].called,
         first_rows=rows[:, 0],
         second_rows=rows[:, 1],
-        note=_note(first, second, (len(in_one), len(in_other)), len(rows), renamed, same),
+        note=_note(first, second, (len(in_one), len(in_other)), one.case_ids[rows[:, 0]], renamed, same),
     )
 
 
@@ -200,8 +204,15 @@ def _coarser(groups: np.ndarray, other: np.ndarray) -> np.ndarray:
     return groups if len(np.unique(groups)) <= len(np.unique(other)) else other
 
 
-def _note(first: Run, second: Run, sizes: tuple[int, int], shared: int, renamed: bool, same: bool) -> str:
-    told = []
+def _note(
+    first: Run, second: Run, sizes: tuple[int, int], shared_ids: np.ndarray, renamed: bool, same: bool
+) -> str:
+    told, shared = [], len(shared_ids)
+    if all(UNNAMED.fullmatch(case) for case in shared_ids.tolist()):
+        told.append(
+            "Neither run names its cases, so row was matched with row: this holds only if both files list the "
+            "same cases in the same order. Import them with a column of case ids to be sure."
+        )
     if shared < max(sizes):
         told.append(
             f"Of {sizes[0]} cases of {first.id} and {sizes[1]} of {second.id}, {shared} are shared; "

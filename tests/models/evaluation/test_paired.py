@@ -149,6 +149,18 @@ def test_cases_of_a_merged_run_are_those_of_its_pack(tmp_path):
     assert shared.second_rows.tolist() == list(range(1, 40))
 
 
+def test_cases_without_names_are_matched_by_row_and_the_reader_is_told(tmp_path):
+    labels, one, two = scores(30)
+    rows = [f"row {i + 2}" for i in range(30)]
+    unnamed, again = (
+        stored_run(tmp_path / name, predictions_of(labels, own, ids=rows))
+        for name, own in (("a", one), ("b", two))
+    )
+    assert "row was matched with row" in shared_cases(unnamed, again).note
+    named = stored_run(tmp_path / "c", predictions_of(labels, one))
+    assert "row" not in shared_cases(named, named).note
+
+
 def test_other_classes_are_compared_on_the_positive_one(tmp_path):
     rng = np.random.default_rng(3)
     kinds = rng.integers(3, size=60)
