@@ -210,8 +210,8 @@ def _note(
     told, shared = [], len(shared_ids)
     if all(UNNAMED.fullmatch(case) for case in shared_ids.tolist()):
         told.append(
-            "Neither run names its cases, so row was matched with row: this holds only if both files list the "
-            "same cases in the same order. Import them with a column of case ids to be sure."
+            "Neither run names its cases, so row was matched with row: this holds only if both files list "
+            "the same cases in the same order. Import them with a column of case ids to be sure."
         )
     if shared < max(sizes):
         told.append(
