@@ -91,9 +91,7 @@ def least_cost(
     `youden`, and for costs that are negative or both zero.
     """
     if not (np.isfinite(miss) and np.isfinite(recall) and min(miss, recall) >= 0 and max(miss, recall) > 0):
-        raise BadInput(
-            "Costs are numbers from 0 up and not both 0: give what a miss and a recall cost."
-        )
+        raise BadInput("Costs are numbers from 0 up and not both 0: give what a miss and a recall cost.")
     if prevalence is not None and not 0 < prevalence < 1:
         raise BadInput(
             f"A prevalence of {prevalence} cannot be: give a share between 0 and 1, such as 0.006."
