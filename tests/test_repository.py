@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -174,3 +175,16 @@ def test_a_skipped_browser_test_fails_in_ci_alone(tmp_path, ci, failed):
     assert (done.returncode != 0) == failed, done.stdout
     assert ("1 passed, 1 skipped, 2 errors" if failed else "1 passed, 3 skipped") in done.stdout
     assert ("every one of them has to run" in done.stdout) == failed
+
+
+def test_the_readmes_figures_are_those_of_the_shipped_runs():
+    table = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = table.partition("<!-- figures:begin -->")[2].partition("<!-- figures:end -->")[0]
+    shown = {line.split("|")[1].strip(" `"): line for line in table.splitlines() if line.startswith("| `")}
+    cards = [json.loads(path.read_text()) for path in (ROOT / "assets" / "runs").glob("*/run.json")]
+    assert set(shown) == {card["id"] for card in cards}
+    for card in cards:
+        test = card["metrics"]["test"]
+        for name in {"auc", "sensitivity", "specificity", "pointing", "iou"} & set(test):
+            value, low, high = (test[name][end] for end in ("value", "low", "high"))
+            assert f" {value:.2f} ({low:.2f}\u2013{high:.2f})" in shown[card["id"]], (card["id"], name)
