@@ -6,23 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from models.evaluation.evidence import Evidence
 from models.evaluation.metrics import Metric
+from models.reports import wording
 from pages.ui.evaluation.view import View
 from pages.ui.plain_text import plain
 
-NAMES = {
-    "auc": "AUC",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "PPV (precision)",
-    "npv": "NPV",
-    "f1": "F1",
-    "kappa": "Cohen's kappa",
-    "mcc": "MCC",
-    "brier": "Brier score",
-    "ece": "ECE",
-}
+#: As reports call them, two of them short: a column of the page is narrow.
+NAMES = wording.NAMES | {"mcc": "MCC", "ece": "ECE"}
 POINTS = {
     "run": "The run's own",
     "youden": "Youden",
