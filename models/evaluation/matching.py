@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -143,9 +142,6 @@ class _Names:
         """As the packs of a merged run call them."""
         return _Names(_without_pack(self.cases), _without_pack(self.patients), self.rows)
 
-    def twice(self) -> set[str]:
-        return {name for name, count in Counter(self.cases.tolist()).items() if count > 1}
-
 
 def _matched(
     one: Predictions, other: Predictions, in_one: np.ndarray, in_other: np.ndarray
@@ -161,19 +157,23 @@ def _matched(
 
 
 def _pairs(a: _Names, b: _Names) -> np.ndarray:
+    names, code = np.unique(np.concatenate([a.cases, b.cases]), return_inverse=True)
+    codes = np.split(code.reshape(-1), [len(a.cases)])
     # A name that either run has twice, such as that of two packs' first images, says nothing.
-    doubtful = a.twice() | b.twice() | {""}
-    place = {name: row for row, name in zip(b.rows.tolist(), b.cases[b.rows].tolist(), strict=True)}
-    found = []
-    for row, name in zip(a.rows.tolist(), a.cases[a.rows].tolist(), strict=True):
-        at = place.get(name)
-        if at is None or name in doubtful:
-            continue
-        # A patient named like the case is what a file without patients is read as.
-        known = a.patients[row] != name and b.patients[at] != name
-        if not known or a.patients[row] == b.patients[at]:
-            found.append((row, at))
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+    told = names != ""
+    rows = []
+    for side, own in zip((a, b), codes, strict=True):
+        told &= np.bincount(own, minlength=len(names)) == 1
+        row = np.full(len(names), -1)
+        row[own[side.rows]] = side.rows
+        rows.append(row)
+    found = np.flatnonzero(told & (rows[0] >= 0) & (rows[1] >= 0))
+    one, other = rows[0][found], rows[1][found]
+    # A patient named like the case is what a file without patients is read as.
+    known = (a.patients[one] != names[found]) & (b.patients[other] != names[found])
+    kept = ~known | (a.patients[one] == b.patients[other])
+    pairs = np.stack([one, other], axis=1)[kept]
+    return pairs[np.argsort(pairs[:, 0])]
 
 
 def _without_pack(names: np.ndarray) -> np.ndarray:

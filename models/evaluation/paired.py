@@ -55,7 +55,7 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
     return McNemar(b, c, p)
 
 
-def compare_runs(first: Run, second: Run, part: str = "test", samples: int = 2000) -> dict[str, Any]:
+def compare_runs(first: Run, second: Run, part: str = "test", samples: int | None = None) -> dict[str, Any]:
     """The document of `python -m models compare` (CONTRACTS.md), with both runs' own metrics on the shared
     cases under `first` and `second`. Differences are first - second. Errors as `shared_cases`."""
     shared = shared_cases(first, second, part)
@@ -78,8 +78,10 @@ def compare_runs(first: Run, second: Run, part: str = "test", samples: int = 200
 class Paired:
     """Two runs' probabilities and verdicts on the same cases, at each run's own threshold."""
 
-    def __init__(self, shared: Shared, first: float, second: float, samples: int = 2000) -> None:
-        self.shared, self.samples = shared, samples
+    def __init__(self, shared: Shared, first: float, second: float, samples: int | None = None) -> None:
+        self.shared = shared
+        # Of many cases fewer samples tell as much, and each takes longer.
+        self.samples = (2000 if len(shared) <= 20_000 else 1000) if samples is None else samples
         self.groups = dense_codes(group_codes(shared.groups, len(shared)))
         self.first = self._evidence(shared.first_p, first)
         self.second = self._evidence(shared.second_p, second)
