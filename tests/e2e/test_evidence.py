@@ -1,9 +1,9 @@
-"""The evidence pages in a real browser, on shipped runs and on one that a visitor imports."""
+"""The evidence pages in a real browser, on shipped runs (Training: test_training.py; imported runs:
+test_import.py)."""
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.e2e
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "runs"
-HYBRID, PHANTOM, FOLDS = "busi-hybrid-guided", "phantom-ultrasound", "busi-light-hybrid-guided-folds"
+HYBRID, FOLDS = "busi-hybrid-guided", "busi-light-hybrid-guided-folds"
 
 
 def settled(page: Page) -> None:
@@ -66,42 +66,12 @@ def test_a_cell_of_the_matrix_leads_to_its_cases_and_one_of_them_to_inspect(page
     assert re.search(r"case=\d+", page.url)
 
 
-def test_learning_curves_recipe_and_notebook(page: Page, server: str) -> None:
-    page.goto(f"{server}/Training?run={PHANTOM}")
-    expect(page.get_by_text(re.compile("alidation loss lowest at epoch"))).to_be_visible()
-    page.get_by_role("radio", name="Notebook").or_(page.get_by_role("button", name="Notebook")).first.click()
-    frame = page.locator("iframe").first
-    expect(frame).to_be_attached()
-    assert "allow-scripts" not in (frame.get_attribute("sandbox") or "") or not page.frames[-1].evaluate(
-        "() => document.scripts.length"
-    )
-
-
 def test_two_runs_and_the_leaderboard(page: Page, server: str) -> None:
     page.goto(f"{server}/Compare?view=Leaderboard")
     expect(page.get_by_text("AUC with 95 % intervals")).to_be_visible()
     page.goto(f"{server}/Compare?view=Two+runs&first={HYBRID}&second=busi-hybrid")
     expect(page.get_by_text("DeLong's test")).to_be_visible()
     expect(page.get_by_text("91 cases")).to_be_visible()
-    settled(page)
-
-
-def test_scores_of_another_program_become_a_run_of_this_visit(page: Page, server: str) -> None:
-    page.goto(f"{server}/Import")
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(["y_true", "y_score"])
-    writer.writerows([[i % 2, f"{0.15 + 0.5 * (i % 2) + 0.002 * i:.4f}"] for i in range(60)])
-    file = {"name": "theirs.csv", "mimeType": "text/csv", "buffer": table.getvalue().encode()}
-    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([file])
-    expect(page.get_by_text("60 cases: 30 negative, 30 positive.")).to_be_visible()
-    settled(page)
-    page.get_by_role("combobox", name=re.compile("Kind of image")).click()
-    page.get_by_text("Ultrasound", exact=True).last.click()
-    page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.get_by_role("heading", name="Evaluate", exact=True)).to_be_visible()
-    expect(page.get_by_text("60 test images: 30 negative, 30 positive")).to_be_visible()
     settled(page)
 
 
