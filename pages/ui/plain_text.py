@@ -10,3 +10,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:@^=&])")
 def plain(text: object) -> str:
     """The text as Markdown that shows it letter for letter: no emphasis, link, picture, colour or formula."""
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def amount(count: int, noun: str) -> str:
+    """ "1 case", "1,200 cases"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

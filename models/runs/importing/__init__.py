@@ -6,13 +6,14 @@ loads TensorFlow, and pandas stays out of the command line.
 
 from models.runs.importing.facts import facts_from
 from models.runs.importing.logs import Log, history_from, read_log
-from models.runs.importing.mapping import Mapping, guess_mapping
+from models.runs.importing.mapping import NO_LABEL, Mapping, guess_mapping
 from models.runs.importing.predictions import predictions_from
 from models.runs.importing.recognise import kind_of
 from models.runs.importing.table import Table, read_table
 from models.runs.importing.writing import free_id, write_imported
 
 __all__ = [
+    "NO_LABEL",
     "Log",
     "Mapping",
     "Table",

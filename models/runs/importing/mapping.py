@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.runs.cases import AGES, COLUMNS
 from models.runs.importing.table import Table
 
 SCALES = ("probability", "percent", "logit")
@@ -19,6 +20,7 @@ _NAMES = {
     "score": (
         "y_score", "score", "probability", "y_prob", "y_proba", "prob", "proba", "y_pred_proba", "p", "y_hat",
         "confidence", "malignancy_score", "risk", "y_pred", "pred", "prediction", "output", "scores",
+        "logit", "logits",
     ),
     "case_id": (
         "case_id", "image_id", "case", "image", "id", "file", "filename", "file_name", "image_name", "path",
@@ -36,10 +38,15 @@ _PROBABILITY = re.compile(
 )
 POSITIVE_WORDS = (
     "malignant", "cancer", "positive", "pos", "idc", "carcinoma", "tumor", "tumour", "abnormal", "mass",
-    "disease", "suspicious", "true", "yes", "1",
+    "disease", "suspicious", "true", "yes", "1", "m",
 )  # fmt: skip
 _YES, _NO = ("1", "true", "yes", "positive", "pos"), ("0", "false", "no", "negative", "neg")
 _MOST_CLASSES = 50
+#: What a cell of labels says where nobody knows: never a class, unless one is called so.
+NO_LABEL = frozenset(
+    ("", "?", "-", "na", "n/a", "nan", "null", "unknown", "not stated", "missing", "unlabelled")
+)
+_NOT = re.compile(r"(?:no|non|not|without)[^a-z]", re.IGNORECASE)
 LEAST_OUTSIDE = 0.25
 """Share of numbers outside 0..1 from which on they are no probabilities."""
 
@@ -73,14 +80,16 @@ def guess_mapping(table: Table) -> Mapping:
     plain = {_plain(name): name for name in reversed(table.columns)}
     found = {role: next((plain[n] for n in names if n in plain), None) for role, names in _NAMES.items()}
     cells = table.column(found["label"]) if found["label"] else []
-    values = list(dict.fromkeys(cell for cell in cells if cell))
-    probabilities = _probabilities(table, found, values)
+    probabilities = _probabilities(table, found, tuple(dict.fromkeys(cells)))
+    values = [cell for cell in dict.fromkeys(cells) if cell.casefold() not in NO_LABEL]
     if probabilities and len(probabilities) == 1:
         ((only, column),) = probabilities.items()
         if found["score"] is None or _plain(found["score"]) in ("y_pred", "pred", "prediction", "output"):
             found["score"] = column
             return _binary(table, found, values, only)
         probabilities = None
+    if not probabilities and found["score"] is None:
+        found["score"] = _only_numbers(table, found)
     if probabilities:
         found["score"] = None
         classes = tuple(probabilities)
@@ -135,13 +144,28 @@ def _probabilities(
     return alike if len(alike) > 1 else None
 
 
+def _only_numbers(table: Table, found: dict[str, str | None]) -> str | None:
+    """Beside labels: the one column of fractions that has no other role and is no fact of a case."""
+    from models.runs.importing.numbers import numbers_or_none
+
+    facts = {name for key, others in COLUMNS.items() for name in (key, *others)} | set(AGES)
+    taken = {column for column in found.values() if column}
+    fractions = []
+    for name in table.columns if found["label"] else ():
+        values = None if name in taken or name.casefold() in facts else numbers_or_none(table, name)
+        if values is not None and (np.isfinite(values) & (values != np.round(values))).any():
+            fractions.append(name)
+    return fractions[0] if len(fractions) == 1 else None
+
+
 def _positive(classes: Sequence[str]) -> str:
     for word in POSITIVE_WORDS:
         for name in classes:
             if name.casefold() == word:
                 return name
+    likely = [name for name in classes if not _NOT.match(name)]
     return next(
-        (name for word in POSITIVE_WORDS[:9] for name in classes if word in name.casefold()), classes[-1]
+        (name for word in POSITIVE_WORDS[:9] for name in likely if word in name.casefold()), classes[-1]
     )
 
 

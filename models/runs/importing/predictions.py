@@ -7,7 +7,7 @@ import numpy as np
 from models.errors import BadInput
 from models.evaluation import Predictions
 from models.evaluation.predictions import SUM_TOLERANCE
-from models.runs.importing.mapping import LEAST_OUTSIDE, SCALES, Mapping
+from models.runs.importing.mapping import LEAST_OUTSIDE, NO_LABEL, SCALES, Mapping
 from models.runs.importing.numbers import numbers
 from models.runs.importing.table import Table
 
@@ -150,7 +150,7 @@ def _check_range(values: np.ndarray, columns: list[str], table: Table, mapping: 
 
 
 def _labels(table: Table, mapping: Mapping) -> np.ndarray:
-    """int64 [n], -1 where the cell is blank or there is no column."""
+    """int64 [n], -1 where the cell is blank or says that nobody knows, or there is no column."""
     if mapping.label is None:
         return np.full(len(table), -1, np.int64)
     cells = table.column(mapping.label)
@@ -165,9 +165,7 @@ def _labels(table: Table, mapping: Mapping) -> np.ndarray:
 
 
 def _index(cell: str, mapping: Mapping) -> int | None:
-    """The class that a label cell means; -1 for a blank, None for one that is no class."""
-    if not cell:
-        return -1
+    """The class that a label cell means; -1 for NO_LABEL, None for one that is no class."""
     if cell in mapping.labels:
         return mapping.classes.index(mapping.labels[cell])
     folded = [name.casefold() for name in mapping.classes]
@@ -175,6 +173,8 @@ def _index(cell: str, mapping: Mapping) -> int | None:
         return mapping.classes.index(cell)
     if folded.count(cell.casefold()) == 1:
         return folded.index(cell.casefold())
+    if cell.casefold() in NO_LABEL:
+        return -1
     two = len(mapping.classes) == 2
     place = {0: 1 - mapping.classes.index(mapping.positive), 1: mapping.classes.index(mapping.positive)}
     if two and cell.casefold() in _TRUTH:

@@ -8,14 +8,15 @@ import streamlit as st
 from models.evaluation import Predictions
 from models.runs.importing import Log, Table
 from pages.ui.importing.upload import Cases
-from pages.ui.plain_text import plain
+from pages.ui.plain_text import amount, plain
 
 ROWS = 5
 
 
 def show_file(table: Table) -> None:
     """The first rows as they came."""
-    st.caption(f"The file {plain(table.name)}: {len(table):,} rows, {len(table.columns)} columns")
+    size = f"{amount(len(table), 'row')}, {amount(len(table.columns), 'column')}"
+    st.caption(f"The file {plain(table.name)}: {size}")
     st.dataframe(table.head(ROWS), hide_index=True, alt="First rows of the file", key="import_file")
 
 
@@ -49,5 +50,5 @@ def show_history(log: Log, name: str) -> None:
     """What a log holds, and what it tells at a glance."""
     history = log.history
     figures = ", ".join(plain(column) for column in history.columns)
-    sentence = f"{plain(name)}, read as {plain(log.tool)}: {len(history):,} epochs of {figures}."
+    sentence = f"{plain(name)}, read as {plain(log.tool)}: {amount(len(history), 'epoch')} of {figures}."
     st.success(sentence, icon=":material/check:")

@@ -10,6 +10,7 @@ import numpy as np
 from models.evaluation import Predictions
 from models.runs.cases import CaseTable
 from models.runs.importing import (
+    NO_LABEL,
     Log,
     Mapping,
     Table,
@@ -20,7 +21,7 @@ from models.runs.importing import (
     read_log,
     read_table,
 )
-from pages.ui.plain_text import plain
+from pages.ui.plain_text import amount, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class Cases:
         """Cases, patients, labels, parts and columns for subgroups in a few sentences (Markdown)."""
         cases = self.predictions
         patients = len(np.unique(cases.patient_ids))
-        whose = f" of {patients:,} patients" if patients != len(cases) else ""
+        whose = f" of {amount(patients, 'patient')}" if patients != len(cases) else ""
         counts = np.bincount(cases.labels[cases.labels >= 0], minlength=len(cases.classes))
         labels = [f"{n:,} {plain(name)}" for name, n in zip(cases.classes, counts, strict=True) if n]
         unlabelled = int((cases.labels < 0).sum())
@@ -45,7 +46,7 @@ class Cases:
         by_part = f" By part: {split}." if len(parts) > 1 else ""
         named = [plain(name) for name in self.facts.columns if name != "label"] if self.facts else []
         for_subgroups = f" For subgroups: {', '.join(named)}." if named else ""
-        return f"{len(cases):,} cases{whose}: {', '.join(labels)}.{by_part}{for_subgroups}"
+        return f"{amount(len(cases), 'case')}{whose}: {', '.join(labels)}.{by_part}{for_subgroups}"
 
 
 class Upload:
@@ -76,9 +77,10 @@ class Upload:
         return read_log(self.content, self.name)
 
     def values(self, column: str) -> tuple[str, ...]:
-        """The distinct cells of a column that are not blank, in the order in which they come."""
+        """The distinct labels of a column in their order; "unknown" and the like are none."""
         if column not in self._values:
-            self._values[column] = tuple(cell for cell in dict.fromkeys(self.table.column(column)) if cell)
+            cells = dict.fromkeys(self.table.column(column))
+            self._values[column] = tuple(cell for cell in cells if cell.casefold() not in NO_LABEL)
         return self._values[column]
 
     def cases(self, mapping: Mapping) -> Cases:

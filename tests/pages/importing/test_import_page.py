@@ -146,6 +146,14 @@ def test_classes_are_named_and_joined_by_the_visitor(page: AppTest, tmp_path: Pa
     assert (card.classes, card.positive) == (("nothing", "lesion"), "lesion")
 
 
+def test_a_case_nobody_could_label_counts_for_no_class(page: AppTest) -> None:
+    bring_scores(page, "label,score\n?,0.4\nbenign,0.3\nmalignant,0.8\n")
+    assert page.multiselect[0].options == ["benign", "malignant"]
+    assert "3 cases: 1 benign, 1 malignant, 1 without a label" in said(page)
+    bring_scores(page, "label,score\nmalignant,0.8\n")
+    assert "1 case: 1 malignant" in said(page)
+
+
 def test_three_classes_and_their_parts(page: AppTest, tmp_path: Path) -> None:
     bring_scores(
         page,

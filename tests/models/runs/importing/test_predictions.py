@@ -49,6 +49,38 @@ def test_words_become_two_classes_where_there_is_one_score():
     assert read(text).labels.tolist() == [0, 0, 1]
 
 
+def test_who_knows_no_label_says_no_class():
+    text = "id,label,score\na,benign,0.1\nb,malignant,0.9\n" + "".join(
+        f"{i},{word},0.5\n" for i, word in enumerate(("?", "Unknown", "NaN", "n/a", "-"))
+    )
+    assert guess_mapping(table(text)).classes == ("benign", "malignant")
+    assert read(text).labels.tolist() == [0, 1, -1, -1, -1, -1, -1]
+    named = read("case,label,unknown,mass\na,mass,0.25,0.75\nb,unknown,0.5,0.5\n")
+    assert named.classes == ("unknown", "mass") and named.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "positive"),
+    [
+        ("M B", "M"),
+        ("B M", "M"),
+        ("non-cancer breast-cancer", "breast-cancer"),
+        ("tumour no-tumour", "tumour"),
+    ],
+)
+def test_the_positive_one_of_two_words(words, positive):
+    rows = "".join(f"{word},0.{i + 1}\n" for i, word in enumerate(words.split()))
+    assert guess_mapping(table(f"label,score\n{rows}")).positive == positive
+
+
+def test_a_lone_column_of_fractions_is_the_score():
+    percent = guess_mapping(table("id,diagnosis,malignancy (%)\n1,benign,10.5\n2,malignant,90\n"))
+    assert percent.score == "malignancy (%)" and percent.scale == "percent"
+    no_score = "id,diagnosis,age,lesion_size,year\n1,benign,40.5,0.5,1999\n2,malignant,50,0.25,2001\n"
+    assert guess_mapping(table(no_score)).score is None
+    assert guess_mapping(table("id,label,one,other\n1,a,0.5,0.5\n2,b,0.25,0.75\n")).score is None
+
+
 def test_columns_named_as_the_labels_and_numbered_probabilities():
     by_name = read(
         "case,target,normal,benign,malignant\na,benign,0.2,0.5,0.3\nb,malignant,0,0,1\nc,normal,1,0,0\n"
