@@ -10,17 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.waiting import settled
+
 pytestmark = pytest.mark.e2e
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "runs"
 HYBRID, FOLDS = "busi-hybrid-guided", "busi-light-hybrid-guided-folds"
-
-
-def settled(page: Page) -> None:
-    """Nothing on the page waits for the server any more."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
 def threshold(page: Page) -> str:
@@ -41,7 +36,7 @@ def test_a_rule_sets_the_threshold_and_a_colleague_sees_the_same(page: Page, ser
     assert not any(patient in address for patient in patients if patient)
 
     colleague = page.context.browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    colleague.set_default_timeout(30_000)
+    colleague.set_default_timeout(60_000)
     colleague.goto(address)
     expect(colleague.get_by_text("Of 1,000 women")).to_be_visible()
     settled(colleague)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.waiting import choose
+
 pytestmark = pytest.mark.e2e
 
 SCORES = "y_true,y_score\n" + "1,0.9\n1,0.6\n1,0.3\n0,0.2\n0,0.1\n0,0.7\n" * 3
@@ -28,8 +30,7 @@ def test_results_of_another_program_on_every_page(
     expect(page.get_by_text("18 cases: 9 negative, 9 positive.")).to_be_visible()
     give(page, 1, "log.csv", HISTORY)
     expect(page.get_by_text("8 epochs of loss")).to_be_visible()
-    page.locator("[class*=st-key-import_modality] input").click()
-    page.get_by_role("option", name="Ultrasound").click()
+    choose(page, page.locator("[class*=st-key-import_modality] input"), "Ultrasound")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("theirs is imported")).to_be_visible()
     expect(page.get_by_text("AUC 0.78")).to_be_visible()
