@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models import __version__
 from models.reports.document import Cell, Figure, Part, Report, Section, Table, Text, cell_text
-from models.reports.svg import inline
+from models.reports.svg import CONTROLS, inline
 
 STYLE = Path(__file__).with_name("report.css")
 # Whatever should slip in after all: the browser runs no script and asks nobody for anything.
@@ -166,5 +166,4 @@ def _figure(figure: Figure, prefix: str) -> str:
 
 def _plain(value: Cell) -> str:
     """Any cell or sentence as text of HTML, in element and attribute alike."""
-    # Characters that HTML forbids (controls) would make the document invalid, not dangerous.
-    return escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", "\ufffd", cell_text(value)), quote=True)
+    return escape(CONTROLS.sub("\ufffd", cell_text(value)), quote=True)

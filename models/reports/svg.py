@@ -19,6 +19,8 @@ _ATTRIBUTES = {
 }  # fmt: skip
 # A style may point into its own document and name no other address.
 _ACTIVE = re.compile(r"url\((?!['\"]?#)|@|\\|expression|javascript|data:", re.IGNORECASE)
+# Characters that HTML forbids would make the document invalid, not dangerous.
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _FONT = re.compile(r"font:\s*((?:bold|italic|\d00)\s+)?([\d.]+(?:px|pt))[^;\"]*")
 _WEIGHTS = {"bold": "font-weight: bold; ", "italic": "font-style: italic; "}
 _NUMBERED = re.compile(r"(figure|axes|patch|text|line2d|xtick|ytick|matplotlib\.\w+|[A-Za-z]+Collection)_\d+")
@@ -38,7 +40,7 @@ def inline(svg: str, prefix: str, alt: str) -> str:
         root = ElementTree.fromstring(svg[at:])
     except ElementTree.ParseError as error:
         raise ValueError(f"a figure's text is no SVG document ({error})") from None
-    named = html.escape(alt, quote=True)
+    named = html.escape(CONTROLS.sub("\ufffd", alt), quote=True)
     shape = f' viewBox="{html.escape(root.get("viewBox", ""), quote=True)}"'
     inside = "".join(_element(child, prefix) for child in root)
     return f'<svg{shape} role="img" aria-label="{named}">{inside}</svg>'

@@ -138,7 +138,9 @@ def history_of(
     n = len(next(iter(figures.values())))
     running = np.arange(1, n + 1, dtype=np.int64)
     epochs, restarts = running, ()
-    if written is not None and np.isfinite(written).all() and (written == np.round(written)).all():
+    # Beyond 2^53 a float counts no steps any more.
+    countable = written is not None and bool((np.abs(written) < 2**53).all())
+    if countable and (written == np.round(written)).all():
         steps = written.astype(np.int64)
         falls = np.flatnonzero(np.diff(steps) <= 0) + 1
         if len(falls):

@@ -183,8 +183,10 @@ def _scale(table: Table, columns: Sequence[str]) -> str:
     joined = np.concatenate([each[np.isfinite(each)] for each in values if each is not None] or [np.zeros(0)])
     if not len(joined) or np.mean((joined < 0) | (joined > 1)) < LEAST_OUTSIDE:
         return "probability"
-    whole = joined.min() >= 0 and joined.max() <= 100
-    return "percent" if whole and np.mean(joined > 1) > 0.5 else "logit"
+    # Without a negative one they may be counts or grey levels: whose logits are all positive has to say so.
+    if joined.min() >= 0:
+        return "percent" if joined.max() <= 100 and np.mean(joined > 1) > 0.5 else "probability"
+    return "logit"
 
 
 def _plain(name: str) -> str:

@@ -73,11 +73,12 @@ def _run_name(meta: bytes) -> str:
     import yaml
 
     try:
-        fields = yaml.safe_load(meta[: 64 << 10].decode("utf-8", "replace"))
-    except yaml.YAMLError:
+        # Text alone: a date or a number that is none would be an error of another kind.
+        fields = yaml.load(meta[: 64 << 10].decode("utf-8", "replace"), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError):
         return ""
     name = fields.get("run_name") if isinstance(fields, dict) else None
-    return name[:80] if isinstance(name, str) else ""
+    return name[:80] if isinstance(name, str) and name not in ("null", "~") else ""
 
 
 def _parameters(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def _parsed(table: Table, column: str) -> tuple[np.ndarray, list[str]]:
             cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell else cell for cell in cells
         ]
     try:
-        return np.array(cells, dtype=np.float64), cells
+        values = np.array(cells, dtype=np.float64)
     except ValueError:
         values = np.full(len(cells), np.nan)
         for row, cell in enumerate(cells):
@@ -46,4 +46,6 @@ def _parsed(table: Table, column: str) -> tuple[np.ndarray, list[str]]:
                 values[row] = float(cell)
             except ValueError:
                 continue
-        return values, cells
+    # Python reads "0_5" as 5, which no table means.
+    values[[row for row, cell in enumerate(cells) if "_" in cell]] = np.nan
+    return values, cells

@@ -141,8 +141,10 @@ def _check_range(values: np.ndarray, columns: list[str], table: Table, mapping: 
         hint = "correct it, or choose another column"
     elif values.min() >= 0 and values.max() <= 100 and np.mean(values > 1) > 0.5:
         hint = "these look like percentages, so say that they are"
-    else:
+    elif values.min() < 0:
         hint = "these look like logits, so say that they are, or choose another column"
+    else:
+        hint = "say whether these are percentages or logits, or choose another column"
     shown = table.column(columns[place])[row]
     raise BadInput(
         f"Row {row + 2} of {table.name} has {shown} under {columns[place]}, no probability: {hint}."
@@ -183,7 +185,7 @@ def _index(cell: str, mapping: Mapping) -> int | None:
         number = float(cell)
     except ValueError:
         return None
-    if not number.is_integer() or not 0 <= number < len(mapping.classes):
+    if "_" in cell or not number.is_integer() or not 0 <= number < len(mapping.classes):
         return None
     # Of two classes 1 is the positive one, wherever it stands.
     return place[int(number)] if two else int(number)

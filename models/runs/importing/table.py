@@ -136,16 +136,19 @@ def _header(content: bytes, delimiter: str, name: str) -> list[str]:
         cells = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
     except csv.Error as error:
         raise BadInput(f"{name} is not a CSV ({error}): save the table as CSV in UTF-8.") from None
+    # Before anything is done for each: a header of a million commas is one megabyte.
+    _refuse_many(len(cells), name)
     stripped = [cell.strip() for cell in cells]
     return [
         each or ("index" if "index" not in stripped else f"column {i + 1}") for i, each in enumerate(stripped)
     ]
 
 
+def _refuse_many(columns: int, name: str) -> None:
+    if columns > MAX_COLUMNS:
+        raise BadInput(f"{name} has over {MAX_COLUMNS} columns and no more are read: leave some out.")
+
+
 def _check_columns(columns: list[str], name: str) -> None:
-    if len(columns) > MAX_COLUMNS:
-        raise BadInput(
-            f"{name} has {len(columns)} columns and at most {MAX_COLUMNS} are read: leave some out."
-        )
     if twice := next((column for column in columns if columns.count(column) > 1), None):
         raise BadInput(f"{name} has two columns named {twice!r}: rename one of them.")

@@ -33,6 +33,11 @@ def test_entities_are_never_resolved(svg):
         inline(svg, "", "")
 
 
+def test_its_description_is_plain_text():
+    text = inline("<svg/>", "", 'a "b" <i>\x07\x85')
+    assert 'aria-label="a &quot;b&quot; &lt;i&gt;\ufffd\ufffd"' in text
+
+
 def test_comments_are_left_out():
     assert inline("<svg><!-- a > b --><g><path d='M0 0'/></g></svg>", "", "x").count("<") == 5
 

@@ -139,6 +139,26 @@ def test_an_mlflow_run_folder(tmp_path):
         read_log(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        "[" * 20_000,
+        "start: 2020-13-45",
+        "start: !!timestamp x",
+        "n: !!int abc",
+        "\0",
+        "&a [*a]",
+        "run_name: ~",
+    ],
+)
+def test_a_strange_meta_file_costs_no_more_than_the_name(tmp_path, meta):
+    mlflow_run(tmp_path)
+    (tmp_path / "meta.yaml").write_text(meta)
+    (tmp_path / "metrics" / "train_loss").write_text("1 0.75 1e300\n2 0.5 2e300\n")
+    log = read_log(tmp_path)
+    assert log.name == "" and log.history.columns["val_auc"].tolist()[-1] == 0.875
+
+
 def test_wandb_exports():
     chart = (
         '"Step","calm-sea-3 - val_loss","calm-sea-3 - val_loss__MIN","calm-sea-3 - val_loss__MAX"\n'

@@ -126,6 +126,11 @@ def test_logits_and_percent_are_recognised_and_converted():
         ("y_true,y_score\n0,0.5\n1,\n", {}, "Row 3 of scores.csv is empty under y_score"),
         ("y_true,y_score\n0,0.5\n1,nan\n", {}, "Row 3 of scores.csv is empty under y_score"),
         ("y_true,y_score\n0,inf\n1,0.5\n", {}, "Row 2 of scores.csv has 'inf' under y_score"),
+        ("y_true,y_score\n0,0_5\n1,0.2\n", {}, "Row 2 of scores.csv has '0_5' under y_score"),
+        ("y_true,y_score\n0_1,0.5\n", {}, "Row 2 .*'0_1' under y_true, which is no class"),
+        # Grey levels, whose sigmoids would all be 1; percentages of which most are below 1.
+        ("y_true,y_score\n0,40\n1,255\n", {}, "Row 2 .*40 under y_score.*percentages or logits"),
+        ("y_true,y_score\n0,0.2\n0,0.4\n1,97\n", {}, "Row 4 .*97 under y_score.*percentages or logits"),
         ("y_true,y_score\n0,-3\n1,4\n", {"scale": "probability"}, "Row 2 .*-3 under y_score.*logits"),
         ("y_true,y_score\n0,20\n1,90\n", {"scale": "probability"}, "Row 2 .*20 under y_score.*percentages"),
         ("y_true,y_score\n2,0.5\n", {}, "Row 2 .*'2' under y_true, which is no class"),
@@ -162,6 +167,7 @@ def test_what_does_not_fit_is_named_by_row_and_column(text, changes, words):
         (b"a,b\n1,2\n1,2,3\n", "Row 3 .* 3 cells under 2"),
         (b"a,b\n1,2\n\xff,3\n", "not a CSV in UTF-8 .row 3."),
         (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV"),
+        (b"," * 400_000 + b"\n", "over 300 columns"),  # at once: a name for each blank took hours
     ],
 )
 def test_what_is_no_table_is_refused(content, words):
