@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from models.commands import DONE, add_json_option, print_json
+from models.errors import BadInput
 from models.runs import find_run
 
 DESCRIPTION = """\
@@ -34,7 +35,10 @@ def add_parser(subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from models.evaluation.paired import compare_runs
 
-    document = compare_runs(find_run(arguments.first), find_run(arguments.second), arguments.part)
+    first, second = find_run(arguments.first), find_run(arguments.second)
+    if first.digest == second.digest:
+        raise BadInput(f"Both are the run {first.id}: choose two different runs.")
+    document = compare_runs(first, second, arguments.part)
     if arguments.json:
         print_json(document)
     else:

@@ -86,14 +86,15 @@ def perfect_auc_low(positives: int, negatives: int) -> float:
     return newcombe_auc(1.0, positives, negatives)[0]
 
 
-def newcombe_auc(value: float, positives: int, negatives: int) -> tuple[float, float]:
+def newcombe_auc(value: float, positives: int, negatives: int, z: float = Z95) -> tuple[float, float]:
     """The interval of an AUC that needs no more than the numbers of cases: Newcombe 2006 (Statistics in
-    Medicine 25:559), method 5, the areas whose standard error (Hanley and McNeil's) reaches the value."""
+    Medicine 25:559), method 5, the areas whose standard error (Hanley and McNeil's) reaches the value in z
+    times."""
     mean = (positives + negatives) / 2
 
     def reaches(area: float) -> bool:
         spread = 1 + (mean - 1) * ((1 - area) / (2 - area) + area / (1 + area))
-        return abs(value - area) <= Z95 * np.sqrt(area * (1 - area) / (positives * negatives) * spread)
+        return abs(value - area) <= z * np.sqrt(area * (1 - area) / (positives * negatives) * spread)
 
     def end(outside: float) -> float:
         inside = value

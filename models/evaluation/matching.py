@@ -13,6 +13,7 @@ from models.errors import BadInput
 from models.evaluation.evidence import ALL, read_run_predictions
 from models.evaluation.metrics import predicted_classes
 from models.evaluation.predictions import Predictions
+from models.evaluation.resampling import group_codes
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -82,10 +83,12 @@ def shared_cases(
         for run, predictions, own in ((first, one, rows[:, 0]), (second, other, rows[:, 1]))
     ]
     _refuse_other_labels(first, second, one.case_ids[rows[:, 0]], classes, sides[0].labels, sides[1].labels)
+    groups = _coarser(one.groups[rows[:, 0]], other.groups[rows[:, 1]])
+    told = _note(first, second, (len(in_one), len(in_other)), one.case_ids[rows[:, 0]], renamed, same)
     return Shared(
         case_ids=one.case_ids[rows[:, 0]],
         labels=sides[0].labels,
-        groups=_coarser(one.groups[rows[:, 0]], other.groups[rows[:, 1]]),
+        groups=groups,
         classes=classes,
         positive=first.positive,
         first_p=sides[0].p,
@@ -94,7 +97,7 @@ def shared_cases(
         second_called=sides[1].called,
         first_rows=rows[:, 0],
         second_rows=rows[:, 1],
-        note=_note(first, second, (len(in_one), len(in_other)), one.case_ids[rows[:, 0]], renamed, same),
+        note=" ".join(filter(None, (told, _of_groups(groups)))),
     )
 
 
@@ -202,6 +205,17 @@ def _refuse_other_labels(
 def _coarser(groups: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The groups that join more cases: the other run may not have known its patients."""
     return groups if len(np.unique(groups)) <= len(np.unique(other)) else other
+
+
+def _of_groups(groups: np.ndarray) -> str:
+    """The one test here that does not know of groups."""
+    n = len(np.unique(group_codes(groups, len(groups))))
+    if n == len(groups):
+        return ""
+    return (
+        f"The {len(groups)} cases are of {n} patients or groups of near-copies; McNemar's test takes them for "
+        "independent, so its p may be too small."
+    )
 
 
 def _note(

@@ -268,12 +268,15 @@ class Ranking:
             raise BadInput(f"{self._why()[:-1]}: choose a part or filter that has both kinds.")
 
 
-def auc_interval(value: float, variance: float, positives: int, negatives: int) -> tuple[float, float]:
-    """95 % interval of an area on the logit scale; positives and negatives are numbers of groups."""
+def auc_interval(
+    value: float, variance: float, positives: int, negatives: int, z: float = Z95
+) -> tuple[float, float]:
+    """95 % interval of an area on the logit scale, or that of another z; positives and negatives are numbers
+    of groups."""
     spread = value * (1 - value)
     if not np.isfinite(variance) or variance < 1e-15 or spread < 1e-12:
-        return newcombe_auc(value, positives, negatives)
-    centre, half = np.log(value / (1 - value)), Z95 * np.sqrt(variance) / spread
+        return newcombe_auc(value, positives, negatives, z)
+    centre, half = np.log(value / (1 - value)), z * np.sqrt(variance) / spread
     low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
     return float(low), float(high)
 

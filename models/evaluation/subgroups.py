@@ -7,9 +7,10 @@ from statistics import NormalDist
 import numpy as np
 
 from models.evaluation.delong import areas
+from models.evaluation.intervals import newcombe_auc
 from models.evaluation.metrics import Metric, positive_index, predicted_classes, undefined, verdict_metrics
 from models.evaluation.predictions import Predictions
-from models.evaluation.ranking import Ranking
+from models.evaluation.ranking import Ranking, auc_interval
 from models.evaluation.resampling import group_codes
 from models.evaluation.screening import effective_cases
 
@@ -51,8 +52,8 @@ def subgroups(
     With more than two classes a case is called positive at the threshold, too. Numbers of more than
     MOST_VALUES values become thirds. A group under LEAST_CASES cases has no metrics, but says so. `below`:
     the difference from all the other cases is tested at 0.05 shared over all groups and metrics of the column
-    (Bonferroni): areas by DeLong's variance, shares by Newcombe's interval 10 (1998, Statistics in Medicine
-    17:873), both with what groups of cases are worth.
+    (Bonferroni): shares by Newcombe's interval 10 (1998, Statistics in Medicine 17:873), areas by joining the
+    wider of DeLong's and Newcombe's interval of each in that way, all with what groups of cases are worth.
     """
     names = _named(np.asarray(values, dtype=str))
     k = positive_index(predictions.classes, positive)
@@ -86,9 +87,14 @@ class _View:
         shares = verdict_metrics(truth, called, none, classes=classes, groups=groups, names=SHARES)
         return {"auc": Ranking(truth, p, groups, self.label).auc()} | shares
 
-    def variance(self, chosen: np.ndarray) -> float:
-        found = areas([self.outcomes[chosen]], [self.scores[chosen]], self.groups[chosen])
-        return float(found.covariance[0, 0])
+    def area_interval(self, chosen: np.ndarray, z: float) -> tuple[float, float]:
+        """The wider of two: DeLong's variance of few cases is far too small by chance, 0 for an area of 1."""
+        ranking = Ranking(self.outcomes[chosen], self.scores[chosen], self.groups[chosen])
+        found = areas([ranking.outcomes], [ranking.scores], ranking.groups)
+        value, sizes = float(found.values[0]), ranking.group_counts
+        seen = auc_interval(value, float(found.covariance[0, 0]), *sizes, z)
+        least = newcombe_auc(value, *sizes, z)
+        return min(seen[0], least[0]), max(seen[1], least[1])
 
 
 def _subgroup(view: _View, chosen: np.ndarray, column: str, name: str, z: float) -> Subgroup:
@@ -107,9 +113,9 @@ def _subgroup(view: _View, chosen: np.ndarray, column: str, name: str, z: float)
 def _is_below(view: _View, chosen: np.ndarray, z: float) -> Callable[[str, Metric, Metric], bool]:
     def is_below(metric: str, own: Metric, rest: Metric) -> bool:
         if metric == "auc":
-            variance = view.variance(chosen) + view.variance(~chosen)
-            return bool(variance > 0 and rest["value"] - own["value"] > z * np.sqrt(variance))
-        own_high, rest_low = _wilson(own, z)[1], _wilson(rest, z)[0]
+            own_high, rest_low = view.area_interval(chosen, z)[1], view.area_interval(~chosen, z)[0]
+        else:
+            own_high, rest_low = _wilson(own, z)[1], _wilson(rest, z)[0]
         half = np.hypot(own_high - own["value"], rest["value"] - rest_low)
         return bool(rest["value"] - own["value"] > half)
 

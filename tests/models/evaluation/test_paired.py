@@ -78,6 +78,10 @@ def test_the_document_of_the_contract(pair, capsys, monkeypatch):
     assert "McNemar: the first alone is right in" in told
     assert main(["compare", str(first.folder), str(second.folder), "--part", "train"]) == 2
     assert "share no train case" in capsys.readouterr().err
+    assert "120 cases are of 60 patients" in document["note"] and "McNemar" in document["note"]
+    assert main(["compare", str(first.folder), str(first.folder), "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err == "Both are the run one: choose two different runs.\n"
 
 
 def test_turned_round_every_difference_changes_its_sign(pair):

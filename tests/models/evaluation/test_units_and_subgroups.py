@@ -97,6 +97,18 @@ def test_chance_alone_seldom_names_a_subgroup():
     assert named <= 4
 
 
+def test_a_few_cases_without_an_error_put_nobody_else_below():
+    # DeLong's variance of an area of 1 is 0: beside these 12, all the others were "clearly below".
+    labels = np.tile([0, 1], 306)
+    scores = np.linspace(0, 0.4, 612) + 0.5 * labels
+    scores[20:24], scores[30:40:2] = [0.9, 0.1, 0.8, 0.2], 0.85
+    values = np.where(np.arange(612) < 600, "many", "few")
+    found = subgroups(predictions_of(labels, scores), values, "site", threshold=0.5)
+    assert found[0].value == "few" and found[0].metrics["auc"]["value"] == 1
+    assert found[1].metrics["auc"]["value"] == pytest.approx(0.98, abs=0.015)
+    assert found[1].below is None
+
+
 def test_small_groups_and_blanks_say_so():
     cases, values = mixed()
     values = values.astype("<U9")
