@@ -213,8 +213,8 @@ def _of_groups(groups: np.ndarray) -> str:
     if n == len(groups):
         return ""
     return (
-        f"The {len(groups)} cases are of {n} patients or groups of near-copies; McNemar's test takes them for "
-        "independent, so its p may be too small."
+        f"The {len(groups)} cases are of {n} patients or groups of near-copies; McNemar's test takes them "
+        "for independent, so its p may be too small."
     )
 
 
