@@ -24,11 +24,11 @@ def test_a_link_opens_curves_then_recipe_and_notebook(page: Page, server: str) -
     assert page.evaluate(SHAPES).count("rect") == 8
     page.get_by_role("radio", name="Recipe").or_(page.get_by_role("button", name="Recipe")).first.click()
     expect(page.get_by_text("Stages, in their order")).to_be_visible()
-    assert "view=Recipe" in page.url
+    assert "show=Recipe" in page.url
 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{server}/Training?run=phantom-ultrasound&view=Notebook")
+    page.goto(f"{server}/Training?run=phantom-ultrasound&show=Notebook")
     notebook = page.frame_locator("iframe[title^='Notebook of']").frame_locator("iframe")
     expect(notebook.get_by_role("heading", name="from a manifest to a measured heatmap")).to_be_visible()
     assert notebook.locator("img").count() >= 3

@@ -17,6 +17,8 @@ from pages.ui.training.curves import USUAL, Trained, measures
 from pages.ui.training.figures import TITLES
 
 VIEWS = ("Curves", "Recipe", "Cost", "Notebook")
+#: Not "view", which is what Compare calls its own: an address keeps the name, whatever page it is of.
+VIEW = "show"
 OTHERS = "with"
 #: As many colours as a figure can tell apart, the chosen run's own among them.
 MOST_OTHERS = 6
@@ -35,7 +37,7 @@ class CurveStyle:
 def pick_view() -> str:
     """Which part of the page."""
     return st.segmented_control(
-        "View", VIEWS, default=VIEWS[0], required=True, key="view", bind="query-params",
+        "View", VIEWS, default=VIEWS[0], required=True, key=VIEW, bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
 

@@ -83,12 +83,18 @@ def test_curves_with_what_they_tell(page):
 
 
 def test_a_link_opens_the_same_view(page):
-    opened(page, run="drawn", view="Curves", smooth="0.5", log="Loss", **{"with": ["other", "pooled"]})
+    opened(page, run="drawn", show="Curves", smooth="0.5", log="Loss", **{"with": ["other", "pooled"]})
     assert page.multiselect(key="with").value == ["other", "pooled"]
     assert page.slider(key="smooth").value == 0.5
     assert "overfitting" not in said(page)
     assert "drawn:" in said(page) and "other:" in said(page)
     assert "mean of 2 folds" in said(page)
+
+
+def test_compares_view_is_no_view_of_this_page(page):
+    """Both pages in one visit: an address must not carry the other page's answer under the same name."""
+    opened(page, run="drawn", view="Leaderboard")
+    assert "view" not in page.session_state
 
 
 def test_a_run_without_history_is_said_to_be_one_and_the_others_are_drawn(page):
@@ -103,7 +109,7 @@ def test_a_link_to_a_run_that_is_not_here_says_so(page):
 
 
 def test_the_recipe_beside_its_file(page):
-    opened(page, run="drawn", view="Recipe")
+    opened(page, run="drawn", show="Recipe")
     assert "# The reason stands here." in page.code[0].value
     tables = [table.value for table in page.table]
     assert list(tables[0].columns) == ["", "one", "two"]
@@ -111,7 +117,7 @@ def test_the_recipe_beside_its_file(page):
 
 
 def test_two_recipes_as_their_difference(page):
-    opened(page, run="drawn", view="Recipe", **{"with": ["other"]})
+    opened(page, run="drawn", show="Recipe", **{"with": ["other"]})
     table = page.dataframe[0].value
     assert table.to_numpy().tolist() == [["weight_decay", "0.0001", "0.001", "changed"]]
     assert "1 choice differs; 6 are the same" in said(page).replace("*", "")
@@ -120,13 +126,13 @@ def test_two_recipes_as_their_difference(page):
 
 
 def test_a_run_without_recipe_says_so(page):
-    opened(page, run="at-once", view="Recipe")
+    opened(page, run="at-once", show="Recipe")
     assert not page.error
     assert "at-once came without" in said(page)
 
 
 def test_costs_side_by_side_as_numbers(page):
-    opened(page, run="drawn", view="Cost", **{"with": ["at-once"]})
+    opened(page, run="drawn", show="Cost", **{"with": ["at-once"]})
     table = page.dataframe[0].value
     assert table["Run"].tolist() == ["drawn", "at-once"]
     assert table["Minutes"].iloc[0] == 1.5
@@ -135,7 +141,7 @@ def test_costs_side_by_side_as_numbers(page):
 
 
 def test_the_notebook_or_that_there_is_none(page):
-    opened(page, run="drawn", view="Notebook")
+    opened(page, run="drawn", show="Notebook")
     frame = page.get("iframe")[0].proto
     assert 'sandbox=""' in frame.srcdoc
     assert "From manifest to heatmap" in frame.srcdoc
@@ -147,5 +153,5 @@ def test_a_notebook_that_is_none_is_a_sentence(page, tmp_path, monkeypatch):
     write_scored_run(tmp_path, "broken", files={"notebook.ipynb": "no notebook"})
     monkeypatch.setattr("models.runs.folder.run_roots", lambda: (tmp_path,))
     monkeypatch.setattr("pages.ui.caches.run_roots", lambda: (tmp_path,))
-    opened(page, run="broken", view="Notebook")
+    opened(page, run="broken", show="Notebook")
     assert "not a Jupyter notebook that can be read" in page.error[0].value
