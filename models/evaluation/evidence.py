@@ -271,6 +271,9 @@ class Evidence:
         )
 
     def _metric(self, value: float, resampled: np.ndarray) -> Metric:
+        if self.n_groups < 2:
+            what = "There is one case" if len(self) == 1 else "All cases belong to one group"
+            return undefined(f"{what}, which says nothing of others.", len(self))
         low, high = percentile_interval(resampled, value)
         return {"value": value, "low": low, "high": high, "n": len(self)}
 

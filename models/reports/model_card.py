@@ -129,11 +129,9 @@ def _calibration(run: Run) -> str:
 
 
 def _intended_use(run: Run) -> tuple[Part, ...]:
-    of = (
-        "synthetic phantoms"
-        if run.card.synthetic
-        else f"{run.modality} images like those of {run.card.data.name}"
-    )
+    data = run.card.data.name
+    like = "those it was tested on" if data == "not stated" else f"those of {data}"
+    of = "synthetic phantoms" if run.card.synthetic else f"{run.modality} images like {like}"
     return (
         Text(run.card.intended_use or "Nothing was written down."),
         Text(
@@ -163,8 +161,8 @@ def _factors(columns: dict) -> tuple[Part, ...]:
 def _metrics(run: Run) -> tuple[Part, ...]:
     point = run.operating_point
     called = (
-        f"A case is called {run.positive} from a probability of {point.threshold:.4f} on, a threshold chosen "
-        f"on {point.on} cases."
+        f"A case is called {run.positive} from a probability of {point.threshold:.4f} on, a threshold "
+        + ("that no cases were asked for." if point.on == "nothing" else f"chosen on {point.on} cases.")
         if len(run.classes) == 2
         else "The most probable class is called."
     )

@@ -12,6 +12,11 @@ def plain(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
 
+def short(text: str, most: int = 32) -> str:
+    """The text, cut to `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def amount(count: int, noun: str) -> str:
     """ "1 case", "1,200 cases"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from models.evaluation import youden
 from models.evaluation.evidence import gather
 from models.runs import load_run
-from pages.ui.evaluation import cases
+from pages.ui.evaluation import cases, subgroups
 from pages.ui.evaluation.page import _report
 from pages.ui.evaluation.view import Filter, View
 from tests.pages.conftest import ROOT
@@ -36,6 +36,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_scored_run(runs, "alone", only="other")
     write_scored_run(runs, "unlabelled", labelled=False)
     write_scored_run(runs, "one-case", cases=2, validation=0.5)
+    same = "case_id,patient_id,group,split,label,p_other,p_malignant\n"
+    same += "".join(
+        f"c{i},c{i},c{i},test,{label},0.5,0.5\n" for i, label in enumerate(["other", "malignant"] * 4)
+    )
+    write_scored_run(runs, "same", table=False, files={"predictions.csv": same})
     write_folds(runs)
     plain = load_run(write_scored_run(runs, "empty"))
     (plain.folder / "predictions.csv").unlink()
@@ -194,6 +199,30 @@ def test_every_tab_of_every_run_is_free_of_faults() -> None:
     assert "No case is malignant: choose a part or filter that has both kinds." in said(page)
     page = at("three", tab="Curves", **{"class": "benign"})
     assert not page.exception and not page.error
+
+
+def test_a_dash_is_explained_where_it_stands() -> None:
+    why = "AUC: All cases have the same score, so they have no order"
+    for tab in ("Operating point", "Curves", "Metrics"):
+        assert why in said(at("same", tab=tab)), tab
+    page = at("one-case", tab="Curves")
+    assert "There is one case, which says nothing of others" in said(page)
+
+
+def test_what_a_table_without_images_or_facts_lacks_is_said() -> None:
+    page = at("same", tab="Cases")
+    assert "This run came as a table of scores, without images" in said(page)
+    page = at("same", tab="Subgroups")
+    assert "one of the columns modality, laterality" in said(page)
+
+
+def test_subgroups_open_on_a_column_of_large_groups() -> None:
+    rare = np.array(["1"] * 30 + ["2"] * 4)
+    two, sizes = np.array(["L", "R"] * 17), np.arange(34).astype(str)
+    columns = {"label": two, "rare": rare, "side": two, "size": sizes}
+    assert sorted(columns, key=lambda name: subgroups._worth(name, columns[name])) == [
+        "side", "size", "rare", "label",
+    ]  # fmt: skip
 
 
 def test_runs_without_predictions_or_labels_say_so() -> None:

@@ -73,6 +73,14 @@ def test_the_histogram_is_back_to_back_in_shares_of_each_class() -> None:
     assert all("-" not in text for text in figure.layout.yaxis.ticktext)
 
 
+def test_names_of_classes_are_text_in_a_legend_and_cut() -> None:
+    names = ("<b>benign</b>", "malignant" * 12)
+    figure = figures.histogram_figure(X, np.array([1, 3]), np.array([5, 5]), names, 0.4, LIGHT)
+    assert figure.data[0].name == "&lt;b&gt;benign&lt;/b&gt;"
+    assert figure.data[0].hovertemplate.startswith("&lt;b&gt;benign&lt;/b&gt;, ")
+    assert len(figure.data[1].name) == 32 and figure.data[1].name.endswith("\N{HORIZONTAL ELLIPSIS}")
+
+
 def test_a_forest_says_why_a_row_is_empty() -> None:
     rows = [Estimate("a", 0.8, 0.62, 0.9, flagged=True), Estimate("b", None, why="Only 2 cases.")]
     figure = known_to_plotly(figures.forest_figure(rows, 0.85, "AUC", LIGHT))

@@ -22,7 +22,7 @@ def refuse_unknown(key: str, known: Collection[str]) -> None:
     asked = [value for value in st.query_params.get_all(key) if value and value not in known]
     if asked:
         named = ", ".join(plain(value[:80]) for value in asked[:5])
-        st.error(f"The address asks for {key} {named}, which is not at hand here: choose another one.")
+        st.error(f"The address names {named} ({key}), which is not at hand here: choose another one.")
 
 
 def pick_one(label: str, options: Sequence[str], key: str, **options_of_widget: object) -> str:

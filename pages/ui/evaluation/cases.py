@@ -65,10 +65,17 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
             f"All {len(places):,} as a table (CSV)",
         )
         if not at_hand:
-            st.caption(
-                f"The images are not on this computer: put the folder of {plain(view.run.card.data.name)} "
-                f"into the folder that {plain(DATA_VARIABLE)} names, and they are shown here."
-            )
+            st.caption(_where_images_are(view))
+
+
+def _where_images_are(view: View) -> str:
+    data = view.run.card.data
+    if not data.manifest_digest:
+        return "This run came as a table of scores, without images: there is nothing to open in Inspect."
+    return (
+        f"The images are not on this computer: put the folder of {plain(data.name)} into the folder that "
+        f"{plain(DATA_VARIABLE)} names, and they are shown here."
+    )
 
 
 def _ask(found: Calls, at_hand: bool) -> tuple[np.ndarray, str]:

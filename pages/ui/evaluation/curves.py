@@ -14,7 +14,7 @@ from pages.ui.evaluation import figures, words
 from pages.ui.evaluation.figures import Axes, Band, Line, Mark, chart_config
 from pages.ui.evaluation.view import View
 from pages.ui.palette import Palette, palette
-from pages.ui.plain_text import plain
+from pages.ui.plain_text import short
 
 AT = np.linspace(0, 1, 101)
 CHANCE = ((0.0, 0.0), (1.0, 1.0))
@@ -25,18 +25,21 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     """ROC beside precision-recall, and reliability beside what calibration comes to."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**ROC** AUC {words.metric(evidence.auc(view.label), 3)}")
-        _chart(view, "roc", lambda: roc_figure(view, evidence, threshold, palette()))
+        area = evidence.auc(view.label)
+        st.markdown(f"**ROC** AUC {words.metric(area, 3)}")
+        if _chart(view, "roc", lambda: roc_figure(view, evidence, threshold, palette())):
+            for sentence in words.why({"auc": area}):
+                st.caption(sentence)
     with right:
         label = view.label or evidence.positive
         st.markdown(
-            f"**Precision and recall** average precision of {plain(label)} "
+            f"**Precision and recall** average precision of {words.name(label)} "
             f"{words.metric(evidence.average_precision(label), 3)}"
         )
         _chart(view, "precision-recall", lambda: pr_figure(view, evidence, threshold, palette()))
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(f"**Reliability** of the probability of {plain(label)}")
+        st.markdown(f"**Reliability** of the probability of {words.name(label)}")
         _chart(view, "reliability", lambda: calibration_figure(evidence, label, palette()))
     with right:
         _calibration_numbers(evidence)
@@ -61,7 +64,7 @@ def roc_figure(view: View, evidence: Evidence, threshold: float | None, colours:
         if ranking.positives and ranking.negatives:
             area = words.metric(ranking.auc()).partition(" ")[0]
             low, high = evidence.bands(name).roc(AT)
-            line = roc_line(ranking.roc(), f"{name} {area}", colours.series[k % len(colours.series)])
+            line = roc_line(ranking.roc(), f"{short(name)} {area}", colours.series[k % len(colours.series)])
             lines.append(Line(line.name, line.x, line.y, line.colour, Band(AT, low, high), line.thresholds))
     macro = evidence.macro_roc()
     name = f"{MACRO} {words.metric(evidence.auc()).partition(' ')[0]}"
@@ -88,7 +91,7 @@ def pr_figure(view: View, evidence: Evidence, threshold: float | None, colours: 
         curve = ranking.precision_recall()
         colour = colours.below if view.label else colours.series[k % len(colours.series)]
         band = Band(AT, *evidence.bands(name).precision_recall(AT))
-        lines.append(Line(name, curve.recall, curve.precision, colour, band, curve.thresholds))
+        lines.append(Line(short(name), curve.recall, curve.precision, colour, band, curve.thresholds))
     if not lines:
         raise BadInput("Precision and recall need cases of two classes: choose other cases.")
     if view.label is not None:
@@ -118,6 +121,8 @@ def _calibration_numbers(evidence: Evidence) -> None:
         {"": "Brier score", "Value (95 % interval)": words.metric(evidence.brier, 3)},
     ]
     st.table(rows, border="horizontal", hide_index=True, alt="ECE and Brier score")
+    for sentence in words.why({"ece": evidence.ece, "brier": evidence.brier}):
+        st.caption(sentence)
     st.caption(
         "Points on the dashed line mean what they say: of the cases given 0.3, three in ten are positive. "
         "Larger points hold more cases. Few cases make the ECE too high: read it as a bound from above. "
@@ -126,13 +131,14 @@ def _calibration_numbers(evidence: Evidence) -> None:
     )
 
 
-def _chart(view: View, name: str, draw) -> None:
-    """The figure, or the sentence why it cannot be."""
+def _chart(view: View, name: str, draw) -> bool:
+    """The figure, or the sentence why it cannot be; whether it could."""
     try:
         figure = draw()
     except BadInput as refusal:
         st.caption(str(refusal))
-        return
+        return False
     st.plotly_chart(
         figure, theme=None, key=name, config=chart_config(f"{view.run.id}-{name}"), alt=f"{name} curve"
     )
+    return True

@@ -13,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.ui.palette import FONT, Palette
+from pages.ui.plain_text import short
 
 HEIGHT = 330
 
@@ -152,6 +153,7 @@ def histogram_figure(
     """Back to back: the share of the positive cases in each bin of probability up, that of the rest down."""
     middles, width = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
     up, down = positive / max(1, positive.sum()), negative / max(1, negative.sum())
+    names = tuple(as_text(short(name)) for name in names)
     bars = ((names[0], up, positive, colours.above), (names[1], -down, negative, colours.below))
     data = [
         {

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from pages.ui.evaluation.figures import Axes, as_text, figure_of
 from pages.ui.palette import Palette
+from pages.ui.plain_text import short
 
 CHART = "matrix"
 #: The trace that can be clicked: heatmap cells cannot.
@@ -82,4 +83,4 @@ def _cell_label(
 
 
 def shortened(name: str) -> str:
-    return as_text(name if len(name) <= 16 else f"{name[:15]}\N{HORIZONTAL ELLIPSIS}")
+    return as_text(short(name, 16))

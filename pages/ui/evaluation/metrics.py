@@ -9,7 +9,6 @@ from models.evaluation.metrics import METRICS, Metric
 from models.evaluation.verdicts import Verdicts
 from pages.ui.evaluation import words
 from pages.ui.evaluation.view import View
-from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_table
 
 COLUMNS = ("Metric", "Value", "Low", "High", "n")
@@ -51,7 +50,7 @@ def _metrics(view: View, evidence: Evidence, verdicts: Verdicts) -> dict[str, Me
 def _by_class(verdicts: Verdicts) -> None:
     rows = [
         {
-            "Class": plain(row.name),
+            "Class": words.name(row.name),
             "Precision": words.metric(row.precision),
             "Recall": words.metric(row.recall),
             "Specificity": words.metric(row.specificity),

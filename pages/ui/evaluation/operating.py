@@ -16,7 +16,6 @@ from pages.ui.evaluation.figures import Axes, Band, Line, chart_config
 from pages.ui.evaluation.threshold import prevalence
 from pages.ui.evaluation.view import View
 from pages.ui.palette import Palette, palette
-from pages.ui.plain_text import plain
 
 #: With more cases a band is thinner than its line, and its resamples take a second.
 BANDED = 20_000
@@ -71,7 +70,7 @@ def _each_class(found: Calls, accuracy: Metric) -> None:
         precision = np.diag(counts) / counts.sum(axis=0)
     rows = [
         {
-            "Class": plain(name),
+            "Class": words.name(name),
             "Sensitivity (recall)": words.share(recall[k]),
             "PPV (precision)": words.share(precision[k]),
             "Cases": f"{counts[k].sum():,}",
@@ -91,9 +90,10 @@ def _meaning(view: View, evidence: Evidence, metrics: dict[str, Metric]) -> None
         screening = None
         st.caption(str(refusal))
     ranking = evidence.ranking(view.label)
-    here = f"In these cases ({ranking.positives / ranking.n:.0%} {plain(view.label)})"
+    here = f"In these cases ({ranking.positives / ranking.n:.0%} {words.name(view.label)})"
     there = f"At {1000 * share:g} per 1,000"
-    area = words.metric(evidence.auc(view.label))
+    auc = evidence.auc(view.label)
+    area = words.metric(auc)
     rows = [{"": words.NAMES["auc"], here: area, there: area}]
     for name in ("sensitivity", "specificity", "ppv", "npv"):
         at_place = metrics[name] if name.endswith("ity") else screening and getattr(screening, name)
@@ -108,7 +108,7 @@ def _meaning(view: View, evidence: Evidence, metrics: dict[str, Metric]) -> None
     st.table(rows, border="horizontal", hide_index=True, alt="Sensitivity, specificity, PPV and NPV")
     if screening is not None:
         _per_thousand(view, screening)
-    for sentence in words.why(metrics):
+    for sentence in words.why({"auc": auc} | metrics):
         st.caption(sentence)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from models.evaluation.evidence import Evidence
+from models.evaluation.subgroups import LEAST_CASES, WORDS, Subgroup
 from models.evaluation.subgroups import METRICS as MEASURED
-from models.evaluation.subgroups import WORDS, Subgroup
 from models.evaluation.subgroups import subgroups as subgroups_of
+from models.runs.cases import COLUMNS
 from pages.ui import caches
 from pages.ui.evaluation import figures, words
 from pages.ui.evaluation.figures import Estimate, chart_config
-from pages.ui.evaluation.view import View
+from pages.ui.evaluation.view import View, values_of
 from pages.ui.palette import palette
 from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_table
@@ -23,7 +25,11 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     """Ask for a column and a metric; a forest plot of the subgroups, and their table."""
     columns = caches.case_columns(view.run)
     if not columns:
-        st.info("Nothing but the labels is known of this run's cases: it has no cases.csv with columns.")
+        known = ", ".join(name for name in COLUMNS if name != "label")
+        st.info(
+            "Nothing but the labels is known of these cases. An imported table is also read for subgroups "
+            f"where it has one of the columns {known}."
+        )
         return
     apart = [name for name, values in columns.items() if len(set(values[evidence.rows])) > 1]
     if not apart:
@@ -32,7 +38,7 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
     label = view.label or evidence.positive
     at = evidence.threshold if threshold is None else threshold
     which, metric = st.columns([1, 1], gap="medium")
-    names = sorted(apart, key=lambda name: name == "label")  # which says the class, in other words
+    names = sorted(apart, key=lambda name: _worth(name, columns[name][evidence.rows]))
     column = which.selectbox("Subgroups by", names, key="subgroups", bind="query-params", filter_mode=None)
     chosen = METRICS[
         metric.segmented_control(
@@ -52,6 +58,16 @@ def show(view: View, evidence: Evidence, threshold: float | None) -> None:
         "the 5 % level, shared over all subgroups and metrics of the column, finds it below all other cases. "
         "Nothing flagged is no proof of fairness: small groups show little."
     )
+
+
+def _worth(name: str, values: np.ndarray) -> int:
+    """Which columns come first: those of two large enough groups at least; the label last, which says
+    the class in other words."""
+    if name == "label":
+        return 2
+    _, sizes = np.unique(values[values != ""], return_counts=True)
+    numbers = isinstance(offer := values_of(values), tuple) and not isinstance(offer[0], str)
+    return int(not numbers and np.sum(sizes >= LEAST_CASES) < 2)
 
 
 def _forest(

@@ -30,7 +30,7 @@ def ask_threshold(view: View, evidence: Evidence) -> float | None:
     slider, rules, prevalence = st.columns([9, 13, 5], gap="medium", vertical_alignment="bottom")
     with slider:
         threshold = st.slider(
-            f"Called {plain(view.label)} from this probability on", 0.0, 1.0, default, 0.001, "%.3f",
+            f"Called {words.name(view.label)} from this probability on", 0.0, 1.0, default, 0.001, "%.3f",
             key=THRESHOLD, bind="query-params",
         )  # fmt: skip
     with prevalence:
@@ -43,7 +43,7 @@ def ask_threshold(view: View, evidence: Evidence) -> float | None:
 def _ask_prevalence(view: View) -> None:
     """Ask how common the class is where the run would be used."""
     st.number_input(
-        f"{plain(view.label)} per 1,000 {words.women(view)}", 0.1, 999.0, USUAL_PREVALENCE, 1.0,
+        f"{words.name(view.label)} per 1,000 {words.women(view)}", 0.1, 999.0, USUAL_PREVALENCE, 1.0,
         "%g", key=PREVALENCE, bind="query-params",
         help="How common it is where the run would be used. Test sets hold far more cancers than a screening "
         "population, and PPV and NPV hang on it: about 6 per 1,000 women in screening, more in a clinic.",
@@ -77,10 +77,11 @@ def _rules(view: View, evidence: Evidence, points: dict[str, OperatingPoint], th
 
 
 def _rule_button(label: str, key: str, point: OperatingPoint, threshold: float) -> None:
+    where = "" if point.on == "nothing" else f", chosen on {plain(point.on)} cases"
     st.button(
         f"{label} **{point.threshold:.3f}**", key=key, on_click=_set, args=(point.threshold,),
         type="primary" if point.threshold == threshold else "secondary",
-        help=f"{plain(point.rule).capitalize()}, chosen on {plain(point.on)} cases.",
+        help=f"{plain(point.rule).capitalize()}{where}.",
     )  # fmt: skip
 
 

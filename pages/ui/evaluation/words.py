@@ -8,7 +8,7 @@ from models.evaluation.evidence import Evidence
 from models.evaluation.metrics import Metric
 from models.reports import wording
 from pages.ui.evaluation.view import View
-from pages.ui.plain_text import plain
+from pages.ui.plain_text import plain, short
 
 #: As reports call them, two of them short: a column of the page is narrow.
 NAMES = wording.NAMES | {"mcc": "MCC", "ece": "ECE"}
@@ -21,6 +21,11 @@ POINTS = {
 }
 UNITS = {"image": "images", "breast": "breasts", "patient": "patients"}
 NONE = "\N{EN DASH}"
+
+
+def name(label: str) -> str:
+    """A class's name as Markdown, short enough for a line."""
+    return plain(short(label))
 
 
 def metric(found: Metric, digits: int = 2) -> str:
@@ -48,8 +53,8 @@ def why(metrics: Mapping[str, Metric]) -> list[str]:
 def cases_line(view: View, evidence: Evidence) -> str:
     """How many cases of which kind the page is about."""
     labels = evidence.predictions.labels
-    counts = {name: int((labels == k).sum()) for k, name in enumerate(evidence.classes)}
-    each = ", ".join(f"{count:,} {plain(name)}" for name, count in counts.items())
+    counts = {name(label): int((labels == k).sum()) for k, label in enumerate(evidence.classes)}
+    each = ", ".join(f"{count:,} {called}" for called, count in counts.items())
     part = "" if view.part == "all" else f"{view.part} "
     groups = (
         ""

@@ -65,6 +65,15 @@ def test_a_model_card_tells_the_cards_own_figures_and_what_is_not_known(run):
     assert ("Licence", "CC0") in tables(card, "Training data")[0].rows
 
 
+def test_a_model_card_does_not_name_what_was_not_stated(tmp_path):
+    points = [{"name": "half", "threshold": 0.5, "rule": "0.5", "on": "nothing"}]
+    data = {"name": "not stated", "licence": "not stated"}
+    run = load_run(write_scored_run(tmp_path, operating_points=points, data=data, synthetic=False))
+    card = model_card(run, figures=False)
+    assert "probability of 0.5000 on, a threshold that no cases were asked for." in words(card, "Metrics")
+    assert "ultrasound images like those it was tested on" in words(card, "Intended use")
+
+
 def test_subgroups_of_a_model_card_are_those_of_women(run):
     names = [table.columns[0] for table in tables(model_card(run, figures=False), "Quantitative analyses")]
     assert names[-3:] == ["Laterality", "Density", "Lesion size"]
