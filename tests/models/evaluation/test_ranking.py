@@ -66,6 +66,8 @@ def test_scikit_learn_draws_the_same_curves(digits):
     own = ranking.average_precision()
     assert own["value"] == pytest.approx(sk.average_precision_score(outcomes, scores))
     assert own["low"] < own["value"] < own["high"]
+    assert Ranking([0, 1, 1], [0.1, 0.5, 0.9]).average_precision()["high"] == 1
+    assert Ranking([0, 1, 1], [0.1, 0.5, 0.9]).average_precision()["low"] == pytest.approx(0.342, abs=1e-3)
 
 
 def test_a_thinned_curve_stays_on_the_curve_and_keeps_its_ends():
