@@ -44,7 +44,8 @@ def follow_address(key: str, known: Collection[str]) -> None:
         return
     del st.query_params[key]
     choice = ", ".join(sorted(known)) or "none yet"
-    raise BadInput(f"There is no {key} {asked[:80]!r}: choose one of those at hand ({choice}).")
+    alone = " A run imported on a visit is known to that visit alone." if key == RUN else ""
+    raise BadInput(f"There is no {key} {asked[:80]!r}: choose one of those at hand ({choice}).{alone}")
 
 
 def write_address(key: str, value: str | None) -> None:

@@ -230,6 +230,7 @@ def test_runs_without_predictions_or_labels_say_so() -> None:
     assert "No case of unlabelled has a label" in page.error[0].value
     page = at("empty")  # whose folder was altered: it is not at hand
     assert "There is no run 'empty'" in page.error[0].value
+    assert page.error[0].value.endswith("A run imported on a visit is known to that visit alone.")
     assert len(page.error) == 1 and not page.exception
 
 

@@ -64,6 +64,8 @@ def _read_history(upload: Upload) -> Log | None:
     with guarded():
         if upload.kind == "run":
             raise BadInput(f"{upload.name} is a packed run: put it into the field at the right.")
+        if upload.is_scores:
+            raise BadInput(f"{upload.name} holds labels and scores: put it into the field at the left.")
         check.show_history(upload.log, upload.name)
         return upload.log
     return None

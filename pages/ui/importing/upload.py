@@ -73,6 +73,13 @@ class Upload:
         return guess_mapping(self.table)
 
     @cached_property
+    def is_scores(self) -> bool:
+        """Whether it is without doubt a table of predictions: one with labels and scores."""
+        if self.kind != "predictions":
+            return False
+        return bool(self.guessed.label and (self.guessed.score or self.guessed.probabilities))
+
+    @cached_property
     def log(self) -> Log:
         return read_log(self.content, self.name)
 

@@ -187,6 +187,10 @@ def test_files_in_the_wrong_place_are_told_so(page: AppTest, pack: bytes) -> Non
     assert "is a packed run" in page.error[0].value
     give(page, HISTORY, "theirs.zip", pack)
     assert len([error for error in page.error if "is a packed run" in error.value]) == 2
+    give(page, HISTORY, "scores.csv", b"y_true,y_score\n0,0.5\n1,0.75\n")
+    assert "scores.csv holds labels and scores: put it into the field at the left." in [
+        error.value for error in page.error
+    ]
     assert shelf(page) == [] and page.button(key="import").disabled
 
 
