@@ -80,7 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _predictions(arguments: argparse.Namespace) -> tuple[Predictions, Mapping, CaseTable | None]:
-    from models.runs.importing import facts_from, guess_mapping, predictions_from, read_table
+    from models.runs.importing import (
+        facts_from,
+        guess_mapping,
+        numbered_labels,
+        predictions_from,
+        read_table,
+    )
 
     table = read_table(arguments.source)
     mapping = _mapping(arguments, table, guess_mapping(table))
@@ -90,6 +96,10 @@ def _predictions(arguments: argparse.Namespace) -> tuple[Predictions, Mapping, C
     print(f"{table.name}: {told}; classes {', '.join(mapping.classes)}, positive {mapping.positive}, "
           f"numbers taken as {mapping.scale}.", file=sys.stderr)  # fmt: skip
     predictions = predictions_from(table, mapping)
+    if numbered := numbered_labels(table, mapping):
+        said = ", ".join(f"{cell} is {name}" for cell, name in numbered.items())
+        print(f"In {mapping.label} {said}: where that is wrong, say --map {next(iter(numbered))}=CLASS.",
+              file=sys.stderr)  # fmt: skip
     return predictions, mapping, facts_from(table, mapping, tuple(predictions.case_ids.tolist()))
 
 

@@ -166,6 +166,13 @@ def _labels(table: Table, mapping: Mapping) -> np.ndarray:
     return np.array([meaning[cell] for cell in cells], dtype=np.int64)
 
 
+def numbered_labels(table: Table, mapping: Mapping) -> dict[str, str]:
+    """Label cell -> class, of the cells that name a class by its place: whoever imports has to see these."""
+    cells = sorted(set(table.column(mapping.label)) - set(mapping.classes)) if mapping.label else []
+    numbers_alone = {cell: _index(cell, mapping) for cell in cells if cell[:1].isdigit()}
+    return {cell: mapping.classes[k] for cell, k in numbers_alone.items() if k is not None}
+
+
 def _index(cell: str, mapping: Mapping) -> int | None:
     """The class that a label cell means; -1 for NO_LABEL, None for one that is no class."""
     if cell in mapping.labels:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from models.errors import BadInput
-from models.runs.importing import Mapping, guess_mapping, kind_of, predictions_from, read_table
+from models.runs.importing import (
+    Mapping,
+    guess_mapping,
+    kind_of,
+    numbered_labels,
+    predictions_from,
+    read_table,
+)
 
 
 def table(text: str, name: str = "scores.csv"):
@@ -96,6 +103,14 @@ def test_one_is_the_positive_class_wherever_it_stands():
     predictions = predictions_from(found, turned)
     assert predictions.labels.tolist() == [0, 1]
     assert predictions.probabilities.tolist() == [[0.75, 0.25], [0.25, 0.75]]
+
+
+def test_what_numbers_mean_is_told():
+    header = "y_true,p_malignant,p_benign,p_normal\n"
+    text = f"{header}0,0.8,0.1,0.1\n2,0.1,0.1,0.8\nbenign,0.1,0.8,0.1\n,0.1,0.8,0.1\n"
+    mapping = guess_mapping(table(text))
+    assert numbered_labels(table(text), mapping) == {"0": "malignant", "2": "normal"}
+    assert numbered_labels(table("y_score\n0.5\n"), guess_mapping(table("y_score\n0.5\n"))) == {}
 
 
 def test_a_few_numbers_outside_are_mistakes_and_no_other_scale():
