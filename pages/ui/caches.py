@@ -23,7 +23,7 @@ from models.engines import ENGINE_VARIABLE, Engine, default_kind, open_engine
 from models.engines.shared import SharedPass, open_for_one
 from models.errors import BadInput
 from models.evaluation import Predictions, read_predictions
-from models.evaluation.evidence import Evidence, gather, read_run_predictions
+from models.evaluation.evidence import Evidence, gather, parts_with_labels, read_run_predictions
 from models.evaluation.paired import shared_cases
 from models.evaluation.units import units_of
 from models.reports import Report
@@ -179,6 +179,12 @@ def case_columns(run: Run) -> dict[str, np.ndarray]:
     """Column of cases.csv -> str [n], in the order of the run's predictions; "" where it is not known."""
     table = case_table(run)
     return {} if table is None else table.of(predictions(run))
+
+
+@_of_a_run(max_entries=8)
+def parts(run: Run) -> dict[str, int]:
+    """The parts of the run's split that have labelled cases, with their number."""
+    return parts_with_labels(predictions(run))
 
 
 @_of_a_run(max_entries=8)

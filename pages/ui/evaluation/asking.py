@@ -11,7 +11,6 @@ import numpy as np
 import streamlit as st
 
 from models.errors import BadInput
-from models.evaluation.evidence import parts_with_labels
 from models.runs import Run
 from pages.ui import caches, pickers
 from pages.ui.evaluation.view import Filter, View, values_of
@@ -27,8 +26,7 @@ UNIT_HELP = (
 def ask(runs: Sequence[Run]) -> View:
     """Ask for a view of a run. BadInput where the run has nothing that could be evaluated."""
     run = pickers.pick_run(runs, weights=False)
-    predictions = caches.predictions(run)
-    parts = parts_with_labels(predictions)
+    parts = caches.parts(run)
     if not parts:
         raise BadInput(
             f"No case of {run.id} has a label, so nothing can be said of its verdicts: import predictions "
