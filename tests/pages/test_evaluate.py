@@ -299,3 +299,7 @@ def test_a_column_in_which_all_cases_are_alike_makes_no_subgroups() -> None:
     left = at(tab="Subgroups", is_laterality="L").selectbox(key="subgroups")
     assert "laterality" in everybody.options
     assert "laterality" not in left.options
+
+
+def test_one_image_is_no_images() -> None:
+    assert "1 test image:" in said(at("one-case"))

@@ -61,7 +61,8 @@ def cases_line(view: View, evidence: Evidence) -> str:
         if evidence.n_groups == len(evidence)
         else f", in {evidence.n_groups:,} groups that belong together"
     )
-    return f"{len(evidence):,} {part}{UNITS[view.unit]}: {each}{groups}"
+    unit = view.unit if len(evidence) == 1 else UNITS[view.unit]
+    return f"{len(evidence):,} {part}{unit}: {each}{groups}"
 
 
 def women(view: View) -> str:
