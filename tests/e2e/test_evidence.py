@@ -66,7 +66,7 @@ def test_two_runs_and_the_leaderboard(page: Page, server: str) -> None:
     expect(page.get_by_text("AUC with 95 % intervals")).to_be_visible()
     page.goto(f"{server}/Compare?view=Two+runs&first={HYBRID}&second=busi-hybrid")
     expect(page.get_by_text("DeLong's test")).to_be_visible()
-    expect(page.get_by_text("91 cases")).to_be_visible()
+    expect(page.get_by_text("91 cases", exact=True)).to_be_visible()
     settled(page)
 
 
