@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench.processes import ENGINES, TENSORFLOW, command_line, first_paint
+from tests.bench.processes import ENGINES, TENSORFLOW, command_line, first_paint, in_a_process
 from tests.bench.rows import Row, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def main() -> int:
         # Processes first: their memory is told apart from this one's only while this one is small.
         rows = command_line(run.folder, image, Path(folder) / "out")
         rows += [first_paint("Home.py", ENGINES), first_paint(MAIN_PAGE, TENSORFLOW)]
-        rows += _evidence()
+        rows += in_a_process("tests.bench.evidence")
         rows += _passes(run, image, options.without_tensorflow)
     print(table(rows))
     return 0 if all(row.passed is not False for row in rows) else 1
@@ -71,12 +71,6 @@ def _phantom(run: Run, folder: Path) -> Path:
     modality = "ultrasound" if run.modality == "mixed" else run.modality
     write_phantoms(modality, 1, 0, folder / "phantom")
     return next((folder / "phantom" / "images").iterdir())
-
-
-def _evidence() -> list[Row]:
-    from tests.bench.evidence import evidence_rows
-
-    return evidence_rows()
 
 
 def _passes(run: Run, image: Path, without_tensorflow: bool) -> list[Row]:

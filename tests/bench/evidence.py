@@ -1,13 +1,18 @@
-"""The evidence pages on large runs: what a rerun of the page costs the server, driven without a browser."""
+"""The evidence pages on large runs: what a rerun of the page costs the server, driven without a browser.
+
+A process of its own (`processes.in_a_process`): what other measurements leave behind would be counted here.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +134,7 @@ def _only_runs_of(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(RUNS_VARIABLE) if before is None else os.environ.update({RUNS_VARIABLE: before})
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(row) for row in evidence_rows()]))
