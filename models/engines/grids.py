@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 
@@ -13,6 +15,7 @@ def resample(values: np.ndarray, gh: int, gw: int) -> np.ndarray:
     return down @ values.astype(np.float64) @ across.T
 
 
+@lru_cache(maxsize=64)  # a handful of grids, asked for at every map
 def sum_preserving_weights(source: int, target: int) -> np.ndarray:
     """Linear interpolation of `source` cells onto `target` >= source cells as a matrix [target, source]
     float64.
@@ -26,4 +29,6 @@ def sum_preserving_weights(source: int, target: int) -> np.ndarray:
     position = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     distance = np.abs(position[:, None] - np.arange(source)[None, :])
     weights = np.clip(1.0 - distance, 0.0, None)
-    return weights / weights.sum(axis=0)
+    weights /= weights.sum(axis=0)
+    weights.setflags(write=False)  # everyone who asks gets this very array
+    return weights
