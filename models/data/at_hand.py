@@ -72,13 +72,6 @@ def manifest_at_hand(digest: str | None) -> Manifest | None:
     return None
 
 
-def case_file(run: Run, row: int) -> Case | None:
-    """The case at `row` of the run's predictions (0 is the first) with the path of its image, if that file
-    is there; None where it is not, and for a tile or crop, which is no file of its own (`case_image`)."""
-    case = _listed(run, _case_id(run, row))
-    return case if case is not None and case.file.is_file() else None
-
-
 def case_image(run: Run, row: int) -> CaseImage | None:
     """The image of the case at `row`, as the run saw it: a whole image, the tile or crop cut again, or a
     phantom drawn again. None where there is neither file nor phantom.

@@ -6,7 +6,7 @@ that trunk; runs that share the specification need one resizing of the study.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from models.engines import ActivationMemo, Engine, Explained, open_engine
@@ -47,16 +47,6 @@ class SharedPass:
     def explain(self, run: Run) -> Explained:
         """What the run's engine says of the study, N = 1. BadInput as `open_engine` and `Engine.explain`."""
         return self._opened(run).explain(self.prepared(run).tensor, self._memo)
-
-
-def explain_together(
-    runs: Sequence[Run], study: Study, opened: Callable[[Run], Engine] | None = None
-) -> list[Explained]:
-    """Every run's explained prediction of one study, in the order of `runs`; the same numbers as from the
-    single engines. Each distinct (trunk, input tensor) is computed once. opened and errors as SharedPass."""
-    shared = SharedPass(study, opened)
-    found = {run: shared.explain(run) for run in neighbours(runs)}
-    return [found[run] for run in runs]
 
 
 def neighbours(runs: Iterable[Run]) -> list[Run]:

@@ -81,11 +81,6 @@ def effective_n(hits: np.ndarray, groups: np.ndarray) -> float:
     return float(n / max(1.0, grouped / (share * (1 - share) / n)))
 
 
-def perfect_auc_low(positives: int, negatives: int) -> float:
-    """The low end for an AUC of 1, where resampling gives 1 throughout (`newcombe_auc`)."""
-    return newcombe_auc(1.0, positives, negatives)[0]
-
-
 def newcombe_auc(value: float, positives: int, negatives: int, z: float = Z95) -> tuple[float, float]:
     """The interval of an AUC that needs no more than the numbers of cases: Newcombe 2006 (Statistics in
     Medicine 25:559), method 5, the areas whose standard error (Hanley and McNeil's) reaches the value in z

@@ -8,8 +8,8 @@ class's probability or, with more classes, over that of the called one (Guo et a
 Intervals: Wilson's score interval for what is a share of cases (accuracy; with two classes also sensitivity,
 specificity, ppv and npv), with the effective number of independent cases where there are groups; DeLong's for
 auc (`ranking`); for the rest the 2.5th and 97.5th percentile of a stratified bootstrap that draws whole
-groups. Where no case is wrong, resampling would promise certainty: there the low end comes from score
-intervals too.
+groups, with a little added to verdicts for what no case showed (`resampling.smoothed`). Where no case is
+wrong, resampling would promise certainty: there the low end comes from score intervals too.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.data import at_hand
-from models.data.at_hand import case_file, case_image, data_roots, images_at_hand, manifest_at_hand
+from models.data.at_hand import case_image, data_roots, images_at_hand, manifest_at_hand
 from models.data.manifest import read_manifest
 from models.data.merging import merge
 from models.data.phantoms import phantom
@@ -70,9 +70,9 @@ def test_a_file_and_its_mask(packs, tmp_path):
     assert (image.name, image.modality, image.drawn_anew) == ("x.png", "ultrasound", False)
     assert image.content == (packs[0].path.parent / "x.png").read_bytes()
     assert read_mask(image.mask, "mask").sum() == 1024
-    assert case_file(run, 0).file == packs[0].path.parent / "x.png" and images_at_hand(run)
+    assert images_at_hand(run)
     (packs[0].path.parent / "x.png").unlink()
-    assert case_file(run, 0) is None and case_image(run, 0) is None and not images_at_hand(run)
+    assert case_image(run, 0) is None and not images_at_hand(run)
     with pytest.raises(BadInput, match="no case 1"):
         case_image(run, 1)
 
@@ -83,7 +83,7 @@ def test_a_tile_is_cut_as_for_the_training(packs, tmp_path):
     image = case_image(run, 0)
     whole = read_study(packs[1].path.parent / "x.png").display()
     assert np.array_equal(read_study(image.content, "t").display(), whole[:32, :32])
-    assert read_mask(image.mask, "mask").all() and case_file(run, 0) is None and images_at_hand(run)
+    assert read_mask(image.mask, "mask").all() and images_at_hand(run)
     absent = run_on(tmp_path / "two", packs[1].digest, '"x@1,0"', prepare=prepare)
     assert case_image(absent, 0) is None
 

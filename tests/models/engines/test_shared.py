@@ -5,7 +5,7 @@ import pytest
 
 from models.engines import onnx as onnx_engine
 from models.engines import open_engine, release_trunks
-from models.engines.shared import SharedPass, explain_together, neighbours, open_for_one
+from models.engines.shared import SharedPass, neighbours, open_for_one
 from models.errors import BadInput
 from models.runs import write_run
 from models.study import Study
@@ -58,13 +58,17 @@ def passes(monkeypatch):
 
 
 def test_each_trunk_is_computed_once_for_all_runs(runs, study, passes):
-    explain_together(runs, study)
+    shared = SharedPass(study)
+    for run in runs:
+        shared.explain(run)
     assert sorted(passes) == sorted({branch.trunk for run in runs for branch in run.branches})
     assert len(passes) == 2
 
 
 def test_the_numbers_are_those_of_the_single_engines(runs, study):
-    for run, together in zip(runs, explain_together(runs, study), strict=True):
+    shared = SharedPass(study)
+    for run in runs:
+        together = shared.explain(run)
         alone = open_engine(run, "onnxruntime").explain(run.inputs.tensor(study).tensor)
         assert together.run_id == run.id
         np.testing.assert_allclose(together.logits, alone.logits, rtol=1e-4)
@@ -108,4 +112,4 @@ def test_a_run_without_weights_is_refused(study, tmp_path):
     card, _ = tiny_files()
     bare = write_run(tmp_path / "bare", card | {"id": "bare", "branches": [], "head": None}, {})
     with pytest.raises(BadInput, match="without weights"):
-        explain_together([bare], study)
+        SharedPass(study).explain(bare)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.errors import BadInput
 from models.evaluation.delong import areas, compare_aucs, delong_variance, placements
-from models.evaluation.intervals import Z95, newcombe_auc, perfect_auc_low
+from models.evaluation.intervals import Z95, newcombe_auc
 from models.evaluation.ranking import auc_interval
 
 # Turck et al. 2010 (Intensive Care Medicine 36:107), the data of R's pROC: 41 patients with a poor outcome
@@ -151,8 +151,8 @@ def test_the_interval_of_an_area():
     half = Z95 * np.sqrt(1 / 8) / (3 / 16)
     assert np.log(low / (1 - low)) == pytest.approx(np.log(3) - half)
     assert np.log(high / (1 - high)) == pytest.approx(np.log(3) + half)
-    assert auc_interval(1.0, 0.0, 25, 66) == (perfect_auc_low(25, 66), 1)
-    assert auc_interval(0.0, 0.0, 25, 66) == pytest.approx((0, 1 - perfect_auc_low(66, 25)))
+    assert auc_interval(1.0, 0.0, 25, 66) == (newcombe_auc(1.0, 25, 66)[0], 1)
+    assert auc_interval(0.0, 0.0, 25, 66) == pytest.approx((0, 1 - newcombe_auc(1.0, 66, 25)[0]))
     # Without a variance: the ends at which Hanley and McNeil's standard error reaches the value.
     low, high = newcombe_auc(0.8, 1, 30)
     for end in (low, high):

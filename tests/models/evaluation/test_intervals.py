@@ -9,8 +9,8 @@ from models.evaluation.intervals import (
     Z95,
     effective_n,
     group_index,
+    newcombe_auc,
     percentile_interval,
-    perfect_auc_low,
     resampled_weights,
     wilson,
 )
@@ -40,8 +40,8 @@ def test_effective_n():
 
 def test_perfect_auc():
     # One case on each side: 1 - A = z * sqrt(A (1 - A)), so A = 1 / (1 + z^2).
-    assert perfect_auc_low(1, 1) == pytest.approx(1 / (1 + Z95**2))
-    area = perfect_auc_low(25, 66)
+    assert newcombe_auc(1.0, 1, 1)[0] == pytest.approx(1 / (1 + Z95**2))
+    area = newcombe_auc(1.0, 25, 66)[0]
     spread = 1 + (45.5 - 1) * ((1 - area) / (2 - area) + area / (1 + area))
     assert 1 - area == pytest.approx(Z95 * np.sqrt(area * (1 - area) * spread / (25 * 66)))
     assert 0.9 < area < 0.99
