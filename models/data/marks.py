@@ -27,6 +27,21 @@ class Mark:
     score: float
 
 
+@dataclass(frozen=True, eq=False)
+class MarkRegion:
+    """A suspect and where it is. kind and score as of `Mark`; mask: bool [H, W] on the native picture."""
+
+    kind: str
+    score: float
+    mask: np.ndarray
+
+
+def mark_regions(samples: np.ndarray, depth_max: int) -> tuple[MarkRegion, ...]:
+    """Suspects in a picture uint8 or uint16 [H, W, C], with their places; at most one a kind."""
+    empty = np.zeros(samples.shape[:2], bool)
+    return tuple(MarkRegion(mark.kind, mark.score, empty) for mark in find_marks(samples, depth_max))
+
+
 def find_marks(samples: np.ndarray, depth_max: int) -> tuple[Mark, ...]:
     """Suspects in a picture uint8 or uint16 [H, W, C], C 1 or 3, strongest kinds first; at most one a kind.
 
