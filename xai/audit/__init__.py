@@ -20,6 +20,9 @@ from models.evaluation.intervals import (
     resampled_weights,
     wilson,
 )
+from xai.audit.figures import figures, paired_difference, rank_methods
+from xai.audit.store import read_audit
+from xai.audit.table import MeasureTable, case_groups, read_table
 from xai.cam import DEFAULT_METHOD
 from xai.explain import explain_study
 from xai.measures.baselines import baselines
@@ -30,6 +33,24 @@ if TYPE_CHECKING:
     from models.engines import Engine
     from models.inputs import Placement
     from models.runs import Run
+
+__all__ = [
+    "MEASURES",
+    "SIZES",
+    "Audit",
+    "AuditedCase",
+    "MeasureTable",
+    "audit",
+    "case_groups",
+    "document",
+    "figures",
+    "paired_difference",
+    "pooled",
+    "rank_methods",
+    "read_audit",
+    "read_table",
+    "table",
+]
 
 MEASURES = ("pointing", "iou", "dice", "energy", "average_precision")
 # Share of the image that the lesion covers; the borders are near BUSI's thirds.
