@@ -75,6 +75,17 @@ def agreements(heatmaps: Sequence[Heatmap]) -> list[list[Agreement]]:
     return [[found[i, j] for j in range(len(heatmaps))] for i in range(len(heatmaps))]
 
 
+def agreement_of_values(first: np.ndarray, second: np.ndarray) -> Agreement:
+    """How far two maps of the same places agree: two arrays of one shape, signed. As `agreement`, for maps
+    that lie on one grid already. ValueError for two shapes."""
+    if first.shape != second.shape:
+        raise ValueError(f"Maps of {first.shape} and {second.shape} have not the same places.")
+    for values in (first, second):
+        if not values.size or not np.isfinite(values).all() or np.ptp(values) == 0:
+            return Agreement(None, None, "The map has the same value everywhere.")
+    return _compare(_Order.of(first), _Order.of(second))
+
+
 def why_no_place(heatmap: Heatmap) -> str:
     """A sentence where the map points nowhere; empty where it can be compared."""
     if heatmap.constant:

@@ -9,43 +9,78 @@ the lesion, and leaving it out would raise the average of the models that fail m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+POINTING_TOLERANCE = 15
+"""Pixels of the native image: the margin of Zhang et al., IJCV 2018."""
+HOTTEST = 0.05
+# Stray pixels of a drawn outline: pieces below this share of the largest one are no lesions of their own.
+SPECK = 1e-3
+TUNED_SHARES = np.arange(1, 20) / 20
+_OTSU_BINS = 256
+
 
 @dataclass(frozen=True)
 class Localisation:
-    """One map against one mask. pointing: a hit or not; the others in 0..1."""
+    """One map against one mask.
+
+    pointing, pointing_15, top5: a hit or not. iou, dice, energy, average_precision, iou_otsu, iou_tuned:
+    0..1. lesions: how many the mask shows; lesions_hit: how many of them the map finds. iou_tuned is None
+    where no threshold was tuned.
+    """
 
     pointing: bool
     iou: float
     dice: float
     energy: float
     average_precision: float
+    pointing_15: bool = False
+    top5: bool = False
+    iou_otsu: float = 0.0
+    iou_tuned: float | None = None
+    lesions: int = 1
+    lesions_hit: int = 0
 
 
-def localise(native: np.ndarray, mask: np.ndarray) -> Localisation:
-    """All measures of this module for one map and one mask."""
+def localise(native: np.ndarray, mask: np.ndarray, tuned: float | None = None) -> Localisation:
+    """All measures of this module for one map and one mask.
+
+    tuned: the share of the map's maximum that `tune_threshold` found on validation cases, for iou_tuned.
+    """
     native, mask = _checked(native, mask)
-    union, overlap, sizes = _half_maximum_overlap(native, mask)
+    highest, lesion = native.max(), native[mask]
+    union, overlap, sizes = _overlap(native, lesion, highest / 2)
+    tops = lesion_maxima(native, mask)
+    found = _hottest(native, tops)
+    where = peak(native) if highest > 0 else None
     return Localisation(
-        pointing=_points_into(native, mask),
+        pointing=where is not None and bool(mask[where]),
         iou=overlap / union,
         dice=2 * overlap / sizes,
-        energy=_energy(native, mask),
+        energy=_energy(native, lesion),
         average_precision=_average_precision(native, mask),
+        pointing_15=where is not None and _within(where, mask, POINTING_TOLERANCE),
+        top5=bool(_hottest(native, lesion.max()[None])[0]),
+        iou_otsu=_iou(native, lesion, _otsu(native, highest)),
+        iou_tuned=None if tuned is None else _iou(native, lesion, _share_of(highest, tuned)),
+        lesions=len(tops),
+        lesions_hit=int(np.count_nonzero(found)),
     )
 
 
-def pointing_hit(native: np.ndarray, mask: np.ndarray) -> bool:
-    """Pointing game: does the map's peak lie on the lesion? Tolerance 0 pixels, on the native image.
+def pointing_hit(native: np.ndarray, mask: np.ndarray, tolerance: float = 0) -> bool:
+    """Pointing game: does the map's peak lie on the lesion, or within `tolerance` pixels of it?
 
-    Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 126, 2018; theirs allows 15
-    pixels. Where several pixels share the maximum, the one nearest to their centroid counts, and of those
-    the first by rows, then columns. A map whose peak is not above 0 misses.
+    Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 126, 2018, who allow 15 pixels
+    (`POINTING_TOLERANCE`); on the native image. Where several pixels share the maximum, the one nearest to
+    their centroid counts, and of those the first by rows, then columns. A map whose peak is not above 0
+    misses.
     """
-    return _points_into(*_checked(native, mask))
+    native, mask = _checked(native, mask)
+    return bool(native.max() > 0) and _within(peak(native), mask, tolerance)
 
 
 def peak(native: np.ndarray) -> tuple[int, int]:
@@ -62,13 +97,49 @@ def peak(native: np.ndarray) -> tuple[int, int]:
 def iou_half_max(native: np.ndarray, mask: np.ndarray) -> float:
     """Intersection over union (Jaccard index) of the lesion and the pixels at or above half of the map's
     maximum."""
-    union, overlap, _ = _half_maximum_overlap(*_checked(native, mask))
-    return overlap / union
+    return iou_at_share(native, mask, 0.5)
+
+
+def iou_at_share(native: np.ndarray, mask: np.ndarray, share: float) -> float:
+    """Intersection over union of the lesion and the pixels at or above `share` (0..1) of the map's
+    maximum."""
+    native, mask = _checked(native, mask)
+    return _iou(native, native[mask], _share_of(native.max(), share))
+
+
+def iou_otsu(native: np.ndarray, mask: np.ndarray) -> float:
+    """Intersection over union of the lesion and the pixels at or above Otsu's threshold of the map.
+
+    Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Trans. SMC 9, 1979: the threshold
+    with the largest variance between the two classes, here on the positive values alone in 256 equal steps
+    from 0 to the maximum. A map of one positive value is lit where it has it.
+    """
+    native, mask = _checked(native, mask)
+    return _iou(native, native[mask], _otsu(native, native.max()))
+
+
+def tune_threshold(maps_and_masks: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The share of a map's maximum, 0.05..0.95 in steps of 0.05, with the highest mean IoU; the middle one
+    of several.
+
+    maps_and_masks: (native, mask) of VALIDATION cases: tuned on the cases it is then measured on, the IoU
+    would be too high (Choe et al., "Evaluating Weakly Supervised Object Localization Methods Right", CVPR
+    2020). ValueError without a case.
+    """
+    totals, n = np.zeros(len(TUNED_SHARES)), 0
+    for native, mask in maps_and_masks:
+        native, mask = _checked(native, mask)
+        totals, n = totals + _ious(native, mask, TUNED_SHARES), n + 1
+    if not n:
+        raise ValueError("A threshold cannot be tuned without a case that has a mask.")
+    best = np.flatnonzero(totals >= totals.max() - 1e-9 * n)
+    return float(TUNED_SHARES[best[(len(best) - 1) // 2]])
 
 
 def dice(native: np.ndarray, mask: np.ndarray) -> float:
     """Dice coefficient (Dice, Ecology 1945) of the same two regions as `iou_half_max`."""
-    _, overlap, sizes = _half_maximum_overlap(*_checked(native, mask))
+    native, mask = _checked(native, mask)
+    _, overlap, sizes = _overlap(native, native[mask], native.max() / 2)
     return 2 * overlap / sizes
 
 
@@ -78,7 +149,29 @@ def energy_inside(native: np.ndarray, mask: np.ndarray) -> float:
     The energy-based pointing game of Wang et al., "Score-CAM", CVPR Workshops 2020, with the mask in place
     of their box.
     """
-    return _energy(*_checked(native, mask))
+    native, mask = _checked(native, mask)
+    return _energy(native, native[mask])
+
+
+def top_hit(native: np.ndarray, mask: np.ndarray) -> bool:
+    """Does any of the hottest 5 % of the image's pixels lie on the lesion?
+
+    Those are the pixels with fewer than 5 % of all pixels above them, as far as they are above 0. A reader's
+    glance is wider than one pixel, so this is the pointing game of a region instead of a peak; read it beside
+    the random baseline, for a large lesion is easily touched.
+    """
+    native, mask = _checked(native, mask)
+    return bool(_hottest(native, native[mask].max()[None])[0])
+
+
+def lesion_hits(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """bool [lesions]: for each lesion of the mask, whether any of the image's hottest 5 % lies on it.
+
+    Hits by lesion, as free-response studies count them (Chakraborty, "Free-response methodology", Medical
+    Physics 1989). A map of many marks is held to its false ones by `froc`, not here.
+    """
+    native, mask = _checked(native, mask)
+    return _hottest(native, lesion_maxima(native, mask))
 
 
 def average_precision(native: np.ndarray, mask: np.ndarray) -> float:
@@ -92,6 +185,31 @@ def average_precision(native: np.ndarray, mask: np.ndarray) -> float:
     return _average_precision(*_checked(native, mask))
 
 
+def lesions_of(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """(labels int32 [H, W], number): the mask's connected pieces (8 neighbours) as 1..number, 0 elsewhere.
+
+    Specks, pieces of less than a thousandth of the largest one's pixels, are left out: an outline drawn by
+    hand leaves some.
+    """
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    sizes = stats[1:, cv2.CC_STAT_AREA]
+    kept = sizes >= SPECK * sizes.max(initial=0)
+    if kept.all():
+        return labels, count - 1
+    order = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
+    return order[labels], int(kept.sum())
+
+
+def lesion_maxima(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """[lesions]: the map's highest value on each of `lesions_of(mask)`."""
+    labels, count = lesions_of(mask)
+    best = np.full(count + 1, -np.inf, native.dtype)
+    np.maximum.at(best, labels[mask], native[mask])
+    return best[1:]
+
+
 def _checked(native: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rectified map, not-a-number taken for no evidence, and the mask."""
     if native.ndim != 2 or native.shape != mask.shape or mask.dtype != bool:
@@ -100,27 +218,88 @@ def _checked(native: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
         )
     if not mask.any():
         raise ValueError("A mask without a lesion pixel measures nothing.")
-    return np.fmax(native, np.float32(0)), mask
+    return np.fmax(native, np.float32(0)), np.ascontiguousarray(mask)
 
 
-def _points_into(native: np.ndarray, mask: np.ndarray) -> bool:
-    return bool(native.max() > 0 and mask[peak(native)])
+def _within(where: tuple[int, int], mask: np.ndarray, tolerance: float) -> bool:
+    """Whether a lesion pixel lies within `tolerance` pixels (centre to centre) of that place."""
+    if not tolerance:
+        return bool(mask[where])
+    reach = int(tolerance)
+    top, left = max(0, where[0] - reach), max(0, where[1] - reach)
+    rows, columns = np.nonzero(mask[top : where[0] + reach + 1, left : where[1] + reach + 1])
+    away = (rows + top - where[0]) ** 2 + (columns + left - where[1]) ** 2
+    return bool((away <= tolerance**2).any())
 
 
-def _half_maximum_overlap(native: np.ndarray, mask: np.ndarray) -> tuple[int, int, int]:
-    """(union, intersection, sum of both sizes) in pixels; the mask is not empty, so no denominator is 0."""
-    highest = native.max()
-    lesion = int(np.count_nonzero(mask))
+def _share_of(highest: np.floating, share: float) -> np.floating:
+    return highest * highest.dtype.type(share)
+
+
+def _overlap(native: np.ndarray, lesion: np.ndarray, threshold: np.floating) -> tuple[int, int, int]:
+    """(union, intersection, sum of both sizes) in pixels of the lesion and what is lit: at or above the
+    threshold and above 0. The mask is not empty, so no denominator is 0."""
+    if threshold <= 0:
+        return lesion.size, 0, lesion.size
+    overlap, size = int(np.count_nonzero(lesion >= threshold)), int(np.count_nonzero(native >= threshold))
+    return lesion.size + size - overlap, overlap, lesion.size + size
+
+
+def _iou(native: np.ndarray, lesion: np.ndarray, threshold: np.floating) -> float:
+    union, overlap, _ = _overlap(native, lesion, threshold)
+    return overlap / union
+
+
+def _ious(native: np.ndarray, mask: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """`_iou` at many shares of the maximum, from one sort."""
+    highest, lesion = native.max(), np.sort(native[mask])
     if highest <= 0:
-        return lesion, 0, lesion
-    lit = native >= highest / 2
-    overlap, size = int(np.count_nonzero(lit & mask)), int(np.count_nonzero(lit))
-    return lesion + size - overlap, overlap, lesion + size
+        return np.zeros(len(shares))
+    others = np.sort(native[~mask])
+    thresholds = np.array([_share_of(highest, share) for share in shares])
+    overlap = lesion.size - np.searchsorted(lesion, thresholds)
+    return overlap / (lesion.size + others.size - np.searchsorted(others, thresholds))
 
 
-def _energy(native: np.ndarray, mask: np.ndarray) -> float:
+def _otsu(native: np.ndarray, highest: np.floating) -> np.floating:
+    """The threshold of `iou_otsu`: the lower edge of the brighter class; 0 for a map without evidence."""
+    if not highest > 0:
+        return highest
+    counts = _histogram(native, highest)
+    levels = np.arange(_OTSU_BINS)
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * levels)[:-1]
+    above = counts.sum() - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = sums / below - ((counts * levels).sum() - sums) / above
+        between = np.where((below > 0) & (above > 0), below * above * gap**2, 0.0)
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-12)) if between.max() > 0 else None
+    # One value only: all of it is lit.
+    first = int(levels[counts > 0][0]) if best is None else int(best[len(best) // 2]) + 1
+    return max(_share_of(highest, first / _OTSU_BINS), np.nextafter(highest.dtype.type(0), highest))
+
+
+def _histogram(native: np.ndarray, highest: np.floating) -> np.ndarray:
+    """int64 [256]: the positive values by equal steps from 0 to the maximum."""
+    import cv2
+
+    plane = native.astype(np.float32, copy=False)
+    counts = cv2.calcHist([plane], [0], None, [_OTSU_BINS], [0.0, float(np.nextafter(highest, np.inf))])
+    counts = np.rint(counts.ravel()).astype(np.int64)
+    counts[0] -= native.size - np.count_nonzero(native)
+    return counts
+
+
+def _hottest(native: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """bool as values [n]: which of them belong to the hottest 5 % of the map, ties with its last pixel
+    included."""
+    count = max(1, round(HOTTEST * native.size))
+    above = np.array([np.count_nonzero(native > value) for value in values], int)
+    return (values > 0) & (above < count)
+
+
+def _energy(native: np.ndarray, lesion: np.ndarray) -> float:
     total = float(native.sum(dtype=np.float64))
-    return float(native.sum(dtype=np.float64, where=mask)) / total if total > 0 else 0.0
+    return float(lesion.sum(dtype=np.float64)) / total if total > 0 else 0.0
 
 
 def _average_precision(native: np.ndarray, mask: np.ndarray) -> float:
@@ -131,8 +310,10 @@ def _average_precision(native: np.ndarray, mask: np.ndarray) -> float:
     """
     if native.max() <= 0:
         return 0.0
-    lesion, others = np.unique_counts(native[mask]), np.sort(native[~mask])
+    lesion, others = np.unique_counts(native[mask]), native[~mask]
+    # Where the map is 0 every other pixel is at or above it, so those need no sorting.
+    lit = np.sort(others[others > 0])
     # Pixels at or above each value the lesion takes, ascending.
     hits = np.cumsum(lesion.counts[::-1])[::-1]
-    false = len(others) - np.searchsorted(others, lesion.values, side="left")
+    false = np.where(lesion.values > 0, len(lit) - np.searchsorted(lit, lesion.values), len(others))
     return float((lesion.counts * (hits / (hits + false))).sum() / hits[0])
