@@ -68,14 +68,23 @@ class ActivationMemo:
 
 
 class OnnxEngine:
-    """A run's trunks and head. A trunk is compiled once a process, for all runs that use it."""
+    """A run's trunks and head. A trunk is compiled once a process, for all runs that use it.
 
-    def __init__(self, run: Run, runtime: str) -> None:
+    trunks and head: compiled models to use in the place of the run's own (models.engines.randomised).
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        runtime: str,
+        trunks: list[CompiledModel] | None = None,
+        head: CompiledModel | None = None,
+    ) -> None:
         self.run = run
-        self._trunks = [
+        self._trunks = trunks or [
             _shared_trunk(runtime, branch.trunk, run.trunk_files[branch.trunk]) for branch in run.branches
         ]
-        self._head = compile_model(run.head_file, runtime)
+        self._head = head or compile_model(run.head_file, runtime)
         self.name = self._head.runtime
         _check_shapes(run, self._trunks, self._head)
 
@@ -152,7 +161,7 @@ def available_runtime(kind: str = "onnx", images: int | None = None) -> str:
 
 def compile_model(path: Path, runtime: str) -> CompiledModel:
     """Load one ONNX file for the CPU, in single precision. BadInput when the runtime refuses the file."""
-    build = {"openvino": _compile_openvino, "onnxruntime": _compile_onnxruntime}[runtime]
+    build = {"openvino": _compile_openvino, "onnxruntime": compile_onnxruntime}[runtime]
     try:
         return build(path)
     except Exception as error:
@@ -244,12 +253,14 @@ def _openvino_core() -> Any:
     return ov.Core()
 
 
-def _compile_onnxruntime(path: Path) -> CompiledModel:
+def compile_onnxruntime(source: Path | bytes) -> CompiledModel:
+    """One ONNX file, or its bytes, by ONNX Runtime on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    given = source if isinstance(source, bytes) else str(source)
+    session = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
     ports = (*session.get_inputs(), *session.get_outputs())
     shapes = {
         port.name: tuple(axis if isinstance(axis, int) else None for axis in port.shape) for port in ports
