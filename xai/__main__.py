@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
 from xai import auditing  # noqa: E402
-from xai.cam import DEFAULT_METHOD, METHODS, check_method, method_title, why_no_contributions  # noqa: E402
+from xai.cam import why_no_contributions  # noqa: E402
+from xai.methods import DEFAULT_METHOD, METHODS, check_method, method_title  # noqa: E402
 
 if TYPE_CHECKING:
     from models.engines import Engine
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder for the results")
     explain.add_argument("--mask", metavar="MASK", action="append", default=[], type=Path, help=MASK)
     explain.add_argument("--class", metavar="NAME", dest="label", help=CLASS)
-    methods = "; ".join(f"{key}: {name}" for key, name in METHODS.items())
+    methods = "; ".join(f"{key}: {method.title}" for key, method in METHODS.items())
     explain.add_argument(
         "--method", metavar="M", default=DEFAULT_METHOD, help=f"{methods}; {ONE_MAP} (default: %(default)s)"
     )

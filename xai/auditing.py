@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.errors import BadInput
-from xai.cam import DEFAULT_METHOD, check_method
+from xai.methods import DEFAULT_METHOD, check_method
 
 if TYPE_CHECKING:
     from models.data.manifest import Manifest

@@ -17,10 +17,11 @@ import numpy as np
 
 from models.errors import BadInput
 from models.evaluation import predicted_classes
-from xai.cam import DEFAULT_METHOD, JOINT, GridMap, check_method, explain_case
+from xai.cam import JOINT, LOGIT_PER_CELL, GridMap
 from xai.guards import Caution, judge
 from xai.heatmap import Heatmap
 from xai.measures import Localisation, localise
+from xai.methods import DEFAULT_METHOD, Request, Target, Watch, make_maps, why_not
 
 if TYPE_CHECKING:
     from models.engines import Engine, Explained
@@ -62,13 +63,14 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class CaseExplanation:
-    """One class of a reading explained.
+    """One target of a reading explained.
 
-    label: the class whose margin is explained. heatmaps: one a branch, in the run's order; joint: their
-    sum, the map to show first (the same map where there is one branch). margin and rest: logit units; the
-    contributions of the heatmaps' maps + rest == margin (None where the head has none). cautions: about the
-    joint map, for the reader. mask: bool [H, W] of the lesion or None; measures: the joint map against it.
-    heatmap_seconds: maps, guards and measures.
+    label: the class whose margin is explained; against: the class it is held against, None for the margin
+    alone. layer: the layer that was asked for, None for the last one of every branch. heatmaps: one a branch,
+    in the run's order; joint: their sum, the map to show first (the same map where there is one branch).
+    margin and rest: logit units; the contributions of the heatmaps' maps + rest == margin (None where the
+    method or the head has none). cautions: about the joint map, for the reader. mask: bool [H, W] of the
+    lesion or None; measures: the joint map against it. heatmap_seconds: maps, guards and measures.
     """
 
     reading: Reading
@@ -82,6 +84,8 @@ class CaseExplanation:
     mask: np.ndarray | None
     measures: Localisation | None
     heatmap_seconds: float
+    against: str | None = None
+    layer: str | None = None
 
     @property
     def study(self) -> Study:
@@ -120,20 +124,30 @@ def explain_reading(
     label: str | None = None,
     method: str = DEFAULT_METHOD,
     mask: np.ndarray | None = None,
+    *,
+    against: str | None = None,
+    layer: str | None = None,
+    masks: int | None = None,
+    seed: int = 0,
+    engine: Engine | None = None,
+    watch: Watch | None = None,
 ) -> CaseExplanation:
     """The maps of one class, their cautions and, with a lesion mask (bool [H, W], native size), their
     measures.
 
     label: None for the run's positive class, whatever the verdict: its map says what speaks for the finding,
-    its negative values what speaks against. BadInput for an unknown class or method.
+    its negative values what speaks against. against, layer, masks, seed: see `Target` and `Request`; engine
+    and watch: see `make_maps`, methods of the stored family need neither. BadInput for an unknown class,
+    layer or method, or one that this run cannot give.
     """
     began = time.perf_counter()
     run = reading.run
-    explanation = explain_case(reading.explained, label or run.positive, method)
-    heatmaps = tuple(_heatmap(m, reading, m.name) for m in explanation.maps)
+    request = Request(Target(label or run.positive, against), method, layer, masks, seed)
+    explanation = make_maps(reading, request, engine=engine, watch=watch)
+    heatmaps = tuple(_heatmap(m, reading, layer, m.name) for m in explanation.maps)
     # A run of one branch may keep its scale under the branch's name alone.
     only = explanation.maps[0].name if len(explanation.maps) == 1 else None
-    joint = _heatmap(explanation.joint, reading, JOINT, only)
+    joint = _heatmap(explanation.joint, reading, layer, JOINT, only)
     measures = None if mask is None else localise(joint.native(), mask)
     return CaseExplanation(
         reading=reading,
@@ -147,6 +161,8 @@ def explain_reading(
         mask=mask,
         measures=measures,
         heatmap_seconds=time.perf_counter() - began,
+        against=against,
+        layer=layer,
     )
 
 
@@ -157,12 +173,37 @@ def explain_study(
     label: str | None = None,
     method: str = DEFAULT_METHOD,
     mask: np.ndarray | None = None,
+    *,
+    against: str | None = None,
+    layer: str | None = None,
+    masks: int | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
 ) -> CaseExplanation:
     """`read_with` and `explain_reading` in one; a wrong class or method is refused before the network
     runs."""
     check_class(run, label)
-    check_method(method)
-    return explain_reading(read_with(study, run, engine), label, method, mask)
+    check_class(run, against)
+    check_request(run, Request(Target(label or run.positive, against), method, layer, masks, seed))
+    return explain_reading(
+        read_with(study, run, engine),
+        label,
+        method,
+        mask,
+        against=against,
+        layer=layer,
+        masks=masks,
+        seed=seed,
+        engine=engine,
+        watch=watch,
+    )
+
+
+def check_request(run: Run, request: Request) -> None:
+    """BadInput where the run has no such class or cannot give such a map; before any network runs."""
+    request.target.weights(run.classes)
+    if reason := why_not(request.method, run):
+        raise BadInput(reason)
 
 
 def check_class(run: Run, label: str | None) -> None:
@@ -183,7 +224,10 @@ def verdict(run: Run, probabilities: np.ndarray) -> str:
     ]
 
 
-def _heatmap(values: GridMap, reading: Reading, *names: str | None) -> Heatmap:
+def _heatmap(values: GridMap, reading: Reading, layer: str | None, *names: str | None) -> Heatmap:
+    # The run's scale is of logits in the cells of the last layer; anything else has its own maximum alone.
+    if values.unit != LOGIT_PER_CELL or layer is not None:
+        return Heatmap.relative_to_itself(values, reading.placement)
     scale = _scale(reading.run, *names)
     if scale is None:
         scale = UNSCALED_LOGITS / values.values.size
@@ -195,7 +239,7 @@ def _scale(run: Run, *names: str | None) -> float | None:
 
 
 def _cautions(run: Run, joint: Heatmap, only: str | None) -> tuple[Caution, ...]:
-    if _scale(run, JOINT, only) is not None:
+    if joint.relative or _scale(run, JOINT, only) is not None:
         return judge(joint)
     unscaled = Caution(
         "unscaled",

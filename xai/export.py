@@ -17,7 +17,8 @@ import numpy as np
 
 from models import __version__
 from models.errors import BadInput
-from xai.cam import DEFAULT_METHOD, why_no_contributions
+from xai.cam import why_no_contributions
+from xai.methods import DEFAULT_METHOD
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay
 
 if TYPE_CHECKING:

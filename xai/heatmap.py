@@ -23,13 +23,24 @@ SATURATED_SHARE = 0.5
 class Heatmap:
     """One class's map of one case.
 
-    map: the values on their own grid, logit per grid cell, signed. placement: the way back to the native
-    image. scale: logits per cell (> 0) that full colour stands for; fixed by the run, never by this map.
+    map: the values on their own grid, in the map's unit, signed where the method is. placement: the way back
+    to the native image. scale: the value (> 0) that full colour stands for; fixed by the run, so that two
+    images can be compared. relative: True where the run has no such value for this method or layer; the scale
+    is then this map's own maximum, and its colours cannot be compared with another map's.
     """
 
     map: GridMap
     placement: Placement
     scale: float
+    relative: bool = False
+
+    @classmethod
+    def relative_to_itself(cls, values: GridMap, placement: Placement) -> Heatmap:
+        """The heatmap whose full colour is the map's own maximum over the cells that hold any image (1 where
+        that is not positive: such a map is blank)."""
+        on_image = values.values[placement.content_share(*values.grid) > 0]
+        peak = float(on_image.max())
+        return cls(values, placement, peak if np.isfinite(peak) and peak > 0 else 1.0, relative=True)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -76,6 +87,8 @@ class Heatmap:
           positive evidence is blank, however negative, and so is one whose evidence lies in padding alone);
         - it is constant over the cells that hold image: highest and lowest differ by at most 1e-6 logits or
           a millionth of the highest value, whichever is more.
+
+        Of a relative map, whose unit may be anything, the absolute bounds are 0.
         """
         values = self.map.values
         if not np.isfinite(values).all():
@@ -83,12 +96,12 @@ class Heatmap:
         on_image = values[self.content_share > 0]
         peak, spread = float(on_image.max()), float(np.ptp(on_image))
         # A grid of one cell has no places to tell apart; it is constant by this rule, as it should be.
-        return peak <= BLANK_PEAK or spread <= max(BLANK_PEAK, BLANK_PEAK * peak)
+        return peak <= self._noise or spread <= max(self._noise, BLANK_PEAK * peak)
 
     @property
     def constant(self) -> bool:
         """True where the map is blank only because every place got the same positive value."""
-        return self.blank and bool(np.isfinite(self.map.values).all()) and self._content_peak > BLANK_PEAK
+        return self.blank and bool(np.isfinite(self.map.values).all()) and self._content_peak > self._noise
 
     @cached_property
     def saturated(self) -> bool:
@@ -102,6 +115,10 @@ class Heatmap:
             return False
         share = self.content_share
         return float(share[self.map.values >= self.scale].sum()) > SATURATED_SHARE * float(share.sum())
+
+    @property
+    def _noise(self) -> float:
+        return 0.0 if self.relative else BLANK_PEAK
 
     @property
     def _content_peak(self) -> float:

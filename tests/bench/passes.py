@@ -13,7 +13,8 @@ from models.engines import Explained, open_engine
 from models.engines.onnx import compile_model
 from models.runs import Run
 from tests.bench.rows import Pair, Row, milliseconds, timed_in_pairs
-from xai.cam import Explanation, explain_case
+from xai.cam import Explanation
+from xai.methods.stored import explain_case
 
 if TYPE_CHECKING:
     import keras

@@ -33,7 +33,9 @@ def fake_run(**changes: object) -> SimpleNamespace:
         "positive": "malignant",
         "operating_point": SimpleNamespace(name="youden", threshold=0.4),
         "inputs": InputSpec(SIDE, SIDE, 1, "pad"),
-        "card": SimpleNamespace(map_scale=scale, synthetic=True),
+        "has_weights": True,
+        "branches": (),
+        "card": SimpleNamespace(map_scale=scale, synthetic=True, logits=1, head=None),
     }
     return SimpleNamespace(**(fields | changes))
 

@@ -23,10 +23,10 @@ from models.evaluation.intervals import (
 from xai.audit.figures import figures, paired_difference, rank_methods
 from xai.audit.store import read_audit
 from xai.audit.table import MeasureTable, case_groups, read_table
-from xai.cam import DEFAULT_METHOD
 from xai.explain import explain_study
 from xai.measures.baselines import baselines
 from xai.measures.localisation import Localisation, localise
+from xai.methods import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     from models.data.manifest import Case
