@@ -24,6 +24,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument("--count", type=int, required=True, metavar="N", help="number of images")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="series of images (default 1)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
+    parser.add_argument(
+        "--marker",
+        action="store_true",
+        help="plant a shortcut: a marker in a corner of every malignant (idc) image and of no other",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
     return parser
@@ -38,16 +43,23 @@ def run(args: argparse.Namespace) -> int:
     total = args.count * (len(MODALITIES) if args.modality == "all" else 1)
     with tqdm(total=total, unit="image", file=sys.stderr, disable=None) as bar:
         manifest = write_phantoms(
-            args.modality, args.count, args.seed, args.out, progress=lambda done: bar.update(done - bar.n)
+            args.modality,
+            args.count,
+            args.seed,
+            args.out,
+            marker=args.marker,
+            progress=lambda done: bar.update(done - bar.n),
         )
     if args.json:
         written = {
             "modality": args.modality,
             "count": total,
             "seed": args.seed,
+            "marker": args.marker,
             "manifest": str(manifest),
         }
         print(json.dumps(written))
     else:
-        print(f"{total} phantoms ({args.modality}, seed {args.seed}): {manifest}")
+        marked = ", positives marked" if args.marker else ""
+        print(f"{total} phantoms ({args.modality}, seed {args.seed}{marked}): {manifest}")
     return 0

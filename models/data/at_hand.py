@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ import numpy as np
 
 from models.data.manifest import Case, Manifest, read_manifest
 from models.data.merging import merge, modality_of
+from models.data.phantoms.writing import Drawing, drawing_of
 from models.errors import BadInput
 from models.runs.digests import file_digest
 
@@ -30,8 +30,6 @@ DEFAULT_ROOT = Path(__file__).resolve().parents[2] / "data"
 _MOST_FOLDERS = 500
 _MOST_MERGED = 3
 _MOST_PACKS = 20
-_PHANTOM = re.compile(r"(us|mg|he)_s(\d{1,9})_(\d{5,9})")
-_PHANTOM_MODALITY = {"us": "ultrasound", "mg": "mammography", "he": "histopathology"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,27 +197,25 @@ def _piece(run: Run, case: Case, case_id: str) -> CaseImage | None:
     return CaseImage(_png(study.display()[window]), name, _modality(run, case), run.card.synthetic, mask)
 
 
-def _phantom_of(run: Run, case_id: str) -> tuple[str, int, int] | None:
-    """(modality, seed, number) where the case is a phantom of ours."""
-    found = _PHANTOM.fullmatch(case_id.rpartition("/")[2]) if run.card.synthetic else None
-    return (_PHANTOM_MODALITY[found[1]], int(found[2]), int(found[3])) if found else None
+def _phantom_of(run: Run, case_id: str) -> Drawing | None:
+    """Which phantom of ours the case is, marked ones included."""
+    return drawing_of(case_id.rpartition("/")[2]) if run.card.synthetic else None
 
 
 def _phantom(run: Run, case_id: str) -> CaseImage | None:
     """The phantom of that id, unless the run's cases.csv says that its label was another."""
-    from models.data.phantoms import phantom
     from models.runs.cases import read_cases
 
-    numbers = _phantom_of(run, case_id)
-    if numbers is None:
+    drawing = _phantom_of(run, case_id)
+    if drawing is None:
         return None
-    drawn = phantom(*numbers)
+    drawn = drawing.draw()
     table = read_cases(run)
     labels = dict(zip(table.case_ids, table.columns.get("label", ()), strict=False)) if table else {}
     if labels.get(case_id, drawn.label) != drawn.label:
         return None
     mask = None if drawn.mask is None else _png(drawn.mask.astype(np.uint8) * 255)
-    return CaseImage(_png(drawn.image), f"{case_id.rpartition('/')[2]}.png", numbers[0], True, mask, True)
+    return CaseImage(_png(drawn.image), f"{drawing.stem}.png", drawing.modality, True, mask, True)
 
 
 def _png(values: np.ndarray) -> bytes:

@@ -17,6 +17,7 @@ MODALITIES = tuple(LABELS)
 
 _STREAMS = ("anatomy", "noise", "lesion")
 _LABEL_STREAM = len(_STREAMS)
+_MARKER_STREAM = _LABEL_STREAM + 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ def _generator(modality: str, seed: int, index: int, stream: int) -> np.random.G
 def streams(modality: str, seed: int, index: int) -> Streams:
     """The generators of one phantom; seed and index are integers of at least 0."""
     return Streams(*(_generator(modality, seed, index, k) for k in range(len(_STREAMS))))
+
+
+def marker_stream(modality: str, seed: int, index: int) -> np.random.Generator:
+    """The generator of a phantom's planted marker: it draws nothing from the others' numbers."""
+    return _generator(modality, seed, index, _MARKER_STREAM)
+
+
+def positive_of(modality: str) -> str:
+    """The label that a planted marker stands for: the last one, malignant or idc."""
+    return LABELS[modality][-1]
 
 
 def label_of(modality: str, seed: int, index: int) -> str:

@@ -98,6 +98,16 @@ def test_a_phantom_needs_no_data(tmp_path, monkeypatch):
     assert image.synthetic and image.drawn_anew and images_at_hand(run)
 
 
+def test_a_marked_phantom_is_drawn_with_its_marker(tmp_path, monkeypatch):
+    monkeypatch.setenv("LESIONLENS_DATA", str(tmp_path / "nothing"))
+    image = case_image(run_on(tmp_path / "one", "0" * 64, "usm_s1_00001"), 0)
+    drawn = phantom("ultrasound", 1, 1, marker=True)  # the phantom of that number is malignant
+    assert np.array_equal(read_study(image.content, "p").display().squeeze(), drawn.image)
+    plain = case_image(run_on(tmp_path / "two", "0" * 64, "usm_s1_00000"), 0)
+    drawn = phantom("ultrasound", 1, 0)
+    assert np.array_equal(read_study(plain.content, "p").display().squeeze(), drawn.image)
+
+
 def test_no_phantom_stands_in_for_a_real_case(tmp_path, monkeypatch):
     monkeypatch.setenv("LESIONLENS_DATA", str(tmp_path / "nothing"))
     real = run_on(tmp_path / "real", "0" * 64, "us_s1_00001", synthetic=False)
