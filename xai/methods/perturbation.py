@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from models.engines.margins import margins
+from xai.methods.request import Watch
 
 if TYPE_CHECKING:
     from models.engines import Engine
@@ -18,8 +19,6 @@ NOISE = 1e-6
 Baseline = Literal["mean", "blur", "black"]
 Predict = Callable[[np.ndarray], np.ndarray]
 """float32 [N, h, w, C] -> margins [N, classes], logit units."""
-Watch = Callable[[int, int], None]
-"""Called with (done, total) passes between batches; raises xai.methods.Cancelled to stop."""
 
 
 def predictor(engine: Engine) -> Predict:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xai.methods.perturbation import Predict, Watch, enlarged, in_batches, settled
+from xai.methods.perturbation import Predict, enlarged, in_batches, settled
+from xai.methods.request import Watch
 
 if TYPE_CHECKING:
     from xai.methods.target import Target
