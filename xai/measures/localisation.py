@@ -51,23 +51,21 @@ def localise(native: np.ndarray, mask: np.ndarray, tuned: float | None = None) -
     tuned: the share of the map's maximum that `tune_threshold` found on validation cases, for iou_tuned.
     """
     native, mask = _checked(native, mask)
-    highest, lesion = native.max(), native[mask]
-    union, overlap, sizes = _overlap(native, lesion, highest / 2)
+    pixels = _Pixels.of(native, mask)
+    where = peak(native) if pixels.highest > 0 else None
     tops = lesion_maxima(native, mask)
-    found = _hottest(native, tops)
-    where = peak(native) if highest > 0 else None
     return Localisation(
         pointing=where is not None and bool(mask[where]),
-        iou=overlap / union,
-        dice=2 * overlap / sizes,
-        energy=_energy(native, lesion),
-        average_precision=_average_precision(native, mask),
+        iou=pixels.iou(pixels.share(0.5)),
+        dice=pixels.dice(pixels.share(0.5)),
+        energy=pixels.energy(),
+        average_precision=pixels.average_precision(),
         pointing_15=where is not None and _within(where, mask, POINTING_TOLERANCE),
-        top5=bool(_hottest(native, lesion.max()[None])[0]),
-        iou_otsu=_iou(native, lesion, _otsu(native, highest)),
-        iou_tuned=None if tuned is None else _iou(native, lesion, _share_of(highest, tuned)),
+        top5=bool(pixels.hottest(pixels.lesion[-1:])[0]),
+        iou_otsu=pixels.iou(pixels.otsu()),
+        iou_tuned=None if tuned is None else pixels.iou(pixels.share(tuned)),
         lesions=len(tops),
-        lesions_hit=int(np.count_nonzero(found)),
+        lesions_hit=int(np.count_nonzero(pixels.hottest(tops))),
     )
 
 
@@ -103,8 +101,8 @@ def iou_half_max(native: np.ndarray, mask: np.ndarray) -> float:
 def iou_at_share(native: np.ndarray, mask: np.ndarray, share: float) -> float:
     """Intersection over union of the lesion and the pixels at or above `share` (0..1) of the map's
     maximum."""
-    native, mask = _checked(native, mask)
-    return _iou(native, native[mask], _share_of(native.max(), share))
+    pixels = _Pixels.of(*_checked(native, mask))
+    return pixels.iou(pixels.share(share))
 
 
 def iou_otsu(native: np.ndarray, mask: np.ndarray) -> float:
@@ -114,8 +112,8 @@ def iou_otsu(native: np.ndarray, mask: np.ndarray) -> float:
     with the largest variance between the two classes, here on the positive values alone in 256 equal steps
     from 0 to the maximum. A map of one positive value is lit where it has it.
     """
-    native, mask = _checked(native, mask)
-    return _iou(native, native[mask], _otsu(native, native.max()))
+    pixels = _Pixels.of(*_checked(native, mask))
+    return pixels.iou(pixels.otsu())
 
 
 def tune_threshold(maps_and_masks: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -128,8 +126,8 @@ def tune_threshold(maps_and_masks: Iterable[tuple[np.ndarray, np.ndarray]]) -> f
     """
     totals, n = np.zeros(len(TUNED_SHARES)), 0
     for native, mask in maps_and_masks:
-        native, mask = _checked(native, mask)
-        totals, n = totals + _ious(native, mask, TUNED_SHARES), n + 1
+        pixels = _Pixels.of(*_checked(native, mask))
+        totals, n = totals + [pixels.iou(pixels.share(share)) for share in TUNED_SHARES], n + 1
     if not n:
         raise ValueError("A threshold cannot be tuned without a case that has a mask.")
     best = np.flatnonzero(totals >= totals.max() - 1e-9 * n)
@@ -138,9 +136,8 @@ def tune_threshold(maps_and_masks: Iterable[tuple[np.ndarray, np.ndarray]]) -> f
 
 def dice(native: np.ndarray, mask: np.ndarray) -> float:
     """Dice coefficient (Dice, Ecology 1945) of the same two regions as `iou_half_max`."""
-    native, mask = _checked(native, mask)
-    _, overlap, sizes = _overlap(native, native[mask], native.max() / 2)
-    return 2 * overlap / sizes
+    pixels = _Pixels.of(*_checked(native, mask))
+    return pixels.dice(pixels.share(0.5))
 
 
 def energy_inside(native: np.ndarray, mask: np.ndarray) -> float:
@@ -149,8 +146,7 @@ def energy_inside(native: np.ndarray, mask: np.ndarray) -> float:
     The energy-based pointing game of Wang et al., "Score-CAM", CVPR Workshops 2020, with the mask in place
     of their box.
     """
-    native, mask = _checked(native, mask)
-    return _energy(native, native[mask])
+    return _Pixels.of(*_checked(native, mask)).energy()
 
 
 def top_hit(native: np.ndarray, mask: np.ndarray) -> bool:
@@ -160,8 +156,8 @@ def top_hit(native: np.ndarray, mask: np.ndarray) -> bool:
     glance is wider than one pixel, so this is the pointing game of a region instead of a peak; read it beside
     the random baseline, for a large lesion is easily touched.
     """
-    native, mask = _checked(native, mask)
-    return bool(_hottest(native, native[mask].max()[None])[0])
+    pixels = _Pixels.of(*_checked(native, mask))
+    return bool(pixels.hottest(pixels.lesion[-1:])[0])
 
 
 def lesion_hits(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -171,7 +167,7 @@ def lesion_hits(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Physics 1989). A map of many marks is held to its false ones by `froc`, not here.
     """
     native, mask = _checked(native, mask)
-    return _hottest(native, lesion_maxima(native, mask))
+    return _Pixels.of(native, mask).hottest(lesion_maxima(native, mask))
 
 
 def average_precision(native: np.ndarray, mask: np.ndarray) -> float:
@@ -182,7 +178,7 @@ def average_precision(native: np.ndarray, mask: np.ndarray) -> float:
     definition: the sum over thresholds of (recall gained) x precision, without interpolation. Values <= 0
     tie with each other; a map without evidence scores 0, not the lesion's share of the image.
     """
-    return _average_precision(*_checked(native, mask))
+    return _Pixels.of(*_checked(native, mask)).average_precision()
 
 
 def lesions_of(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -204,6 +200,10 @@ def lesions_of(mask: np.ndarray) -> tuple[np.ndarray, int]:
 
 def lesion_maxima(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """[lesions]: the map's highest value on each of `lesions_of(mask)`."""
+    # Within the lesions' bounding box alone: the rest of a large image holds none.
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    native, mask = native[box], np.ascontiguousarray(mask[box])
     labels, count = lesions_of(mask)
     best = np.full(count + 1, -np.inf, native.dtype)
     np.maximum.at(best, labels[mask], native[mask])
@@ -218,7 +218,10 @@ def _checked(native: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarr
         )
     if not mask.any():
         raise ValueError("A mask without a lesion pixel measures nothing.")
-    return np.fmax(native, np.float32(0)), np.ascontiguousarray(mask)
+    rectified = np.maximum(native, np.float32(0))
+    if np.isnan(rectified.max()):
+        rectified = np.fmax(native, np.float32(0))
+    return rectified, mask
 
 
 def _within(where: tuple[int, int], mask: np.ndarray, tolerance: float) -> bool:
@@ -232,88 +235,89 @@ def _within(where: tuple[int, int], mask: np.ndarray, tolerance: float) -> bool:
     return bool((away <= tolerance**2).any())
 
 
-def _share_of(highest: np.floating, share: float) -> np.floating:
-    return highest * highest.dtype.type(share)
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """The rectified values of a map, sorted once: every measure but the peak's is a count of what lies above
+    a value. Sorting values keeps 12 megapixels well under a second, where sorting an index takes several.
 
-
-def _overlap(native: np.ndarray, lesion: np.ndarray, threshold: np.floating) -> tuple[int, int, int]:
-    """(union, intersection, sum of both sizes) in pixels of the lesion and what is lit: at or above the
-    threshold and above 0. The mask is not empty, so no denominator is 0."""
-    if threshold <= 0:
-        return lesion.size, 0, lesion.size
-    overlap, size = int(np.count_nonzero(lesion >= threshold)), int(np.count_nonzero(native >= threshold))
-    return lesion.size + size - overlap, overlap, lesion.size + size
-
-
-def _iou(native: np.ndarray, lesion: np.ndarray, threshold: np.floating) -> float:
-    union, overlap, _ = _overlap(native, lesion, threshold)
-    return overlap / union
-
-
-def _ious(native: np.ndarray, mask: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """`_iou` at many shares of the maximum, from one sort."""
-    highest, lesion = native.max(), np.sort(native[mask])
-    if highest <= 0:
-        return np.zeros(len(shares))
-    others = np.sort(native[~mask])
-    thresholds = np.array([_share_of(highest, share) for share in shares])
-    overlap = lesion.size - np.searchsorted(lesion, thresholds)
-    return overlap / (lesion.size + others.size - np.searchsorted(others, thresholds))
-
-
-def _otsu(native: np.ndarray, highest: np.floating) -> np.floating:
-    """The threshold of `iou_otsu`: the lower edge of the brighter class; 0 for a map without evidence."""
-    if not highest > 0:
-        return highest
-    counts = _histogram(native, highest)
-    levels = np.arange(_OTSU_BINS)
-    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * levels)[:-1]
-    above = counts.sum() - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = sums / below - ((counts * levels).sum() - sums) / above
-        between = np.where((below > 0) & (above > 0), below * above * gap**2, 0.0)
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-12)) if between.max() > 0 else None
-    # One value only: all of it is lit.
-    first = int(levels[counts > 0][0]) if best is None else int(best[len(best) // 2]) + 1
-    return max(_share_of(highest, first / _OTSU_BINS), np.nextafter(highest.dtype.type(0), highest))
-
-
-def _histogram(native: np.ndarray, highest: np.floating) -> np.ndarray:
-    """int64 [256]: the positive values by equal steps from 0 to the maximum."""
-    import cv2
-
-    plane = native.astype(np.float32, copy=False)
-    counts = cv2.calcHist([plane], [0], None, [_OTSU_BINS], [0.0, float(np.nextafter(highest, np.inf))])
-    counts = np.rint(counts.ravel()).astype(np.int64)
-    counts[0] -= native.size - np.count_nonzero(native)
-    return counts
-
-
-def _hottest(native: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """bool as values [n]: which of them belong to the hottest 5 % of the map, ties with its last pixel
-    included."""
-    count = max(1, round(HOTTEST * native.size))
-    above = np.array([np.count_nonzero(native > value) for value in values], int)
-    return (values > 0) & (above < count)
-
-
-def _energy(native: np.ndarray, lesion: np.ndarray) -> float:
-    total = float(native.sum(dtype=np.float64))
-    return float(lesion.sum(dtype=np.float64)) / total if total > 0 else 0.0
-
-
-def _average_precision(native: np.ndarray, mask: np.ndarray) -> float:
-    """Recall grows only at values that lesion pixels take, so precision is wanted at those alone.
-
-    Sorting the other pixels and looking the lesion's values up keeps 12 megapixels well under a second,
-    where sorting an index of the whole image takes several.
+    lesion: [n >= 1] on the lesion; others: [m] the positive ones elsewhere; both ascending. size: pixels of
+    the image.
     """
-    if native.max() <= 0:
-        return 0.0
-    lesion, others = np.unique_counts(native[mask]), native[~mask]
-    # Where the map is 0 every other pixel is at or above it, so those need no sorting.
-    lit = np.sort(others[others > 0])
-    # Pixels at or above each value the lesion takes, ascending.
-    hits = np.cumsum(lesion.counts[::-1])[::-1]
-    false = np.where(lesion.values > 0, len(lit) - np.searchsorted(lit, lesion.values), len(others))
-    return float((lesion.counts * (hits / (hits + false))).sum() / hits[0])
+
+    lesion: np.ndarray
+    others: np.ndarray
+    size: int
+
+    @classmethod
+    def of(cls, native: np.ndarray, mask: np.ndarray) -> _Pixels:
+        others = native[~mask]
+        return cls(np.sort(native[mask]), np.sort(others[others > 0]), native.size)
+
+    @property
+    def highest(self) -> np.floating:
+        return max(self.lesion[-1], self.others[-1]) if len(self.others) else self.lesion[-1]
+
+    def share(self, share: float) -> np.floating:
+        """That share of the maximum, in the map's own precision."""
+        return self.highest * self.highest.dtype.type(share)
+
+    def iou(self, threshold: np.floating) -> float:
+        lit, both = self._lit(threshold)
+        return both / (self.lesion.size + lit - both)
+
+    def dice(self, threshold: np.floating) -> float:
+        lit, both = self._lit(threshold)
+        return 2 * both / (self.lesion.size + lit)
+
+    def energy(self) -> float:
+        inside = float(self.lesion.sum(dtype=np.float64))
+        total = inside + float(self.others.sum(dtype=np.float64))
+        return inside / total if total > 0 else 0.0
+
+    def hottest(self, values: np.ndarray) -> np.ndarray:
+        """bool as values [n]: which belong to the hottest 5 % of the image, those that tie with the last
+        one included."""
+        count = max(1, round(HOTTEST * self.size))
+        above = sum(len(a) - np.searchsorted(a, values, side="right") for a in (self.lesion, self.others))
+        return (values > 0) & (above < count)
+
+    def otsu(self) -> np.floating:
+        """Otsu's threshold, the lower edge of the brighter class; 0 for a map without evidence.
+
+        The variance between the classes has a plateau where levels between them are empty: its middle.
+        """
+        if self.highest <= 0:
+            return self.highest
+        edges = self.highest * (np.arange(_OTSU_BINS) / _OTSU_BINS).astype(self.highest.dtype)
+        # At or above each edge; the first one, 0, has all that is positive.
+        above = sum(len(a) - np.searchsorted(a, edges) for a in (self.lesion, self.others)).astype(float)
+        above[0] -= np.searchsorted(self.lesion, 0, side="right")
+        counts = above - np.append(above[1:], 0)
+        sums = np.cumsum((counts * np.arange(_OTSU_BINS))[::-1])[::-1]
+        below, above, sums, total = above[0] - above[1:], above[1:], sums[1:], sums[0]
+        both = (below > 0) & (above > 0)
+        if not both.any():  # all in the uppermost step, where the maximum is
+            return edges[-1]
+        gap = np.divide(sums, above, where=both, out=np.zeros_like(sums))
+        gap -= np.divide(total - sums, below, where=both, out=np.zeros_like(sums))
+        between = below * above * gap**2
+        best = np.flatnonzero(between >= between.max() * (1 - 1e-12))
+        return edges[best[(len(best) - 1) // 2] + 1]
+
+    def average_precision(self) -> float:
+        """Recall grows only at values that lesion pixels take, so precision is wanted at those alone."""
+        if self.highest <= 0:
+            return 0.0
+        values, counts = np.unique_counts(self.lesion)
+        # Pixels at or above each value the lesion takes, ascending; at 0 that is every other pixel.
+        hits = np.cumsum(counts[::-1])[::-1]
+        false = len(self.others) - np.searchsorted(self.others, values)
+        false = np.where(values > 0, false, self.size - self.lesion.size)
+        return float((counts * (hits / (hits + false))).sum() / self.lesion.size)
+
+    def _lit(self, threshold: np.floating) -> tuple[int, int]:
+        """Pixels at or above a threshold above 0: of the image, of the lesion."""
+        if threshold <= 0:
+            return 0, 0
+        both = self.lesion.size - int(np.searchsorted(self.lesion, threshold))
+        return both + len(self.others) - int(np.searchsorted(self.others, threshold)), both
