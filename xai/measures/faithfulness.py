@@ -269,7 +269,7 @@ def _curve(
     rank = np.full(saliency.size, len(order), np.intp)
     rank[order] = np.arange(len(order))
     rank = rank.reshape(saliency.shape)
-    changed = [round(step * len(order) / steps) for step in range(steps + 1)]
+    changed = [step * len(order) // steps for step in range(steps + 1)]
     values = predict_all((np.where((rank < k)[..., None], end, start) for k in changed), predict)
     shares = np.array(changed) / len(order)
     return Curve(shares, values, _area(shares, values))

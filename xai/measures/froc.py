@@ -1,9 +1,9 @@
-"""Free-response analysis: how many lesions a map's marks find, against how many false marks an image costs.
+"""Free-response analysis: how many lesions a map's marks find, and how many false marks an image that costs.
 
-For images of several lesions, or none, where one peak cannot be right or wrong. Bunch et al., "A Free-Response
-Approach to the Measurement and Characterization of Radiographic-Observer Performance", J. Appl. Photogr. Eng.
-1978; counting as in Setio et al., "LUNA16", Medical Image Analysis 2017: a mark on a lesion finds it, further
-marks on the same lesion count neither for nor against the map, every other mark is false.
+For images of several lesions, or none, where one peak cannot be right or wrong. Bunch et al., "A
+Free-Response Approach to the Measurement and Characterization of Radiographic-Observer Performance", J. Appl.
+Photogr. Eng. 1978; counting as in Setio et al., "LUNA16", Medical Image Analysis 2017: a mark on a lesion
+finds it, further marks on the same lesion count neither for nor against the map, every other mark is false.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def froc_case(
 def froc(cases: Sequence[FrocCase]) -> Froc:
     """The curve of all cases. Marks are ranked over all images, so their values must be of one unit (logit
     per cell of one run). ValueError without a lesion."""
-    case, score, hit = _counted(cases)
+    _, score, hit = _counted(cases)
     lesions = sum(one.lesions for one in cases)
     # Marks of one value come together: the last of each stands for all.
     last = np.append(score[1:] != score[:-1], True) if len(score) else np.zeros(0, bool)
