@@ -10,18 +10,20 @@ _IMPORTED = time.monotonic()
 import argparse  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
 from xai import auditing  # noqa: E402
-from xai.cam import why_no_contributions  # noqa: E402
-from xai.methods import DEFAULT_METHOD, METHODS, check_method, method_title  # noqa: E402
+from xai.methods import DEFAULT_METHOD, METHODS, check_method, passes, same_as  # noqa: E402
 
 if TYPE_CHECKING:
     from models.engines import Engine
     from models.runs import Run
     from xai.explain import CaseExplanation
+    from xai.methods import Watch
 
 EXPLAIN = """\
 Explain what RUN says about each IMAGE: the probability, and a heatmap of one class.
@@ -31,7 +33,18 @@ branch) as PNG and a JSON document with every number. Images are explained one a
 that cannot be read is told in a sentence on stderr, the others are done and kept, and the exit
 status is then 2."""
 CLASS = "class whose heatmap is made (default: the run's positive class, whatever the verdict)"
-ONE_MAP = "on pooled features all of them are the same map as Grad-CAM, on a flattening head they differ"
+AGAINST = "the other class of a contrastive heatmap: why NAME and not this one"
+METHOD = (
+    "way of making the heatmap: {methods} (default: %(default)s); on pooled features hirescam and xgrad-cam "
+    "are the same map as Grad-CAM; those from score-cam on look at the network many times or load TensorFlow"
+)
+LAYER = (
+    "layer whose feature maps are used, by its name in the network (default: the last one of every branch); "
+    "earlier ones load TensorFlow. A layer that is not there is refused with a list of those that are"
+)
+MASKS = "score-cam: only the N most active channels; rise: N masks (default: all channels, 500 masks)"
+SEED = "of the random numbers of rise and smoothgrad (default: %(default)s)"
+CANCELLED = "Cancelled: the images that were done are kept."
 MASK = "image of the lesion's outline, of the image's size; give one an image, in the images' order"
 
 
@@ -57,10 +70,13 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder for the results")
     explain.add_argument("--mask", metavar="MASK", action="append", default=[], type=Path, help=MASK)
     explain.add_argument("--class", metavar="NAME", dest="label", help=CLASS)
-    methods = "; ".join(f"{key}: {method.title}" for key, method in METHODS.items())
+    explain.add_argument("--against", metavar="NAME", help=AGAINST)
     explain.add_argument(
-        "--method", metavar="M", default=DEFAULT_METHOD, help=f"{methods}; {ONE_MAP} (default: %(default)s)"
+        "--method", metavar="M", default=DEFAULT_METHOD, help=METHOD.format(methods=", ".join(METHODS))
     )
+    explain.add_argument("--layer", metavar="L", help=LAYER)
+    explain.add_argument("--masks", metavar="N", type=int, help=MASKS)
+    explain.add_argument("--seed", metavar="N", type=int, default=0, help=SEED)
     explain.add_argument("--engine", metavar="K", help="onnx, openvino, onnxruntime or tensorflow")
     explain.add_argument("--json", action="store_true", help="print one JSON document, a list, on stdout")
     explain.set_defaults(execute=explain_images)
@@ -79,18 +95,36 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def explain_images(options: argparse.Namespace) -> int:
-    """`explain`: every image in turn; 2 when one of them was refused."""
+    """`explain`: every image in turn; 2 when one of them was refused, or when someone pressed Ctrl-C."""
     from models.engines import open_engine
     from models.runs import find_run
     from xai.explain import check_class
     from xai.export import to_json
+    from xai.methods import Request, Target, check_request
 
     _check_request(options)
     run = find_run(options.run)
     check_class(run, options.label)
-    engine = open_engine(run, options.engine, len(options.images))
-    start = process_seconds()
+    check_class(run, options.against)
+    target = Target(options.label or run.positive, options.against)
+    check_request(run, Request(target, options.method, options.layer, options.masks, options.seed))
     documents, status = [], 0
+    try:
+        engine = open_engine(run, options.engine, _images_to_compute(options, run))
+        for fields in _explained(options, run, engine):
+            documents += [] if fields is None else [fields]
+            status = 2 if fields is None else status
+    except KeyboardInterrupt:
+        print(CANCELLED, file=sys.stderr)
+        status = 2
+    if options.json:
+        sys.stdout.write(to_json(documents))
+    return status
+
+
+def _explained(options: argparse.Namespace, run: Run, engine: Engine) -> Iterator[dict[str, Any] | None]:
+    """The document of every image in turn, None for one that was refused and said so."""
+    start = process_seconds()
     masks = options.mask or [None] * len(options.images)
     for image, mask in zip(options.images, masks, strict=True):
         try:
@@ -98,14 +132,16 @@ def explain_images(options: argparse.Namespace) -> int:
         except BadInput as refusal:
             # With many, the sentence alone may not tell which file it is about.
             print(f"{image}: {refusal}" if len(options.images) > 1 else refusal, file=sys.stderr)
-            status = 2
+            yield None
             continue
-        documents.append(fields)
         if not options.json:
             print(summary(str(image), result, fields["files"]))
-    if options.json:
-        sys.stdout.write(to_json(documents))
-    return status
+        yield fields
+
+
+def _images_to_compute(options: argparse.Namespace, run: Run) -> int:
+    """How many images the network will see, which decides the engine that is quickest."""
+    return len(options.images) * (1 + passes(options.method, run, options.masks))
 
 
 def _check_request(options: argparse.Namespace) -> None:
@@ -131,11 +167,41 @@ def _explain_one(
     study = read_study(image)
     lesion = None if mask is None else mask_for(study, read_mask(mask))
     decode = time.perf_counter() - began
-    result = explain_study(study, run, engine, options.label, options.method, lesion)
+    with _progress(METHODS[check_method(options.method)].title) as watch:
+        result = explain_study(
+            study,
+            run,
+            engine,
+            options.label,
+            options.method,
+            lesion,
+            against=options.against,
+            layer=options.layer,
+            masks=options.masks,
+            seed=options.seed,
+            watch=watch,
+        )
     files = write_explanation(result, options.out, start, decode)
     # A program that reads stdout may stand anywhere; the document on disk stands beside its files.
     paths = [str(path.resolve()) for path in files]
     return document(result, str(image), paths, start, decode), result
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Watch]:
+    """A bar on stderr where a person watches, once there is something to wait for."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit="pass", leave=False, file=sys.stderr, delay=1.0) as bar:
+
+        def watch(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield watch
 
 
 def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
@@ -143,16 +209,16 @@ def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
     reading = result.reading
     positive = reading.run.positive
     joint = result.joint
-    head = reading.explained.head
+    same = same_as(result.method, reading.run, result.layer)
     lines = [
         f"{image}: {reading.label} "
         f"(probability of {positive} {reading.probabilities[positive]:.3f}, "
         f"threshold {reading.threshold:.3f})",
-        f"  {result.label}, in logits: {_sum_of_parts(result)}",
-        f"  {method_title(result.method, head)}: heatmap {joint.grid[0]}x{joint.grid[1]}, "
-        f"highest value {joint.maximum:.3g} logits a cell",
+        f"  {result.title}, in logits: {_sum_of_parts(result)}",
+        f"  {METHODS[result.method].title}{f' ({same})' if same else ''}: heatmap "
+        f"{joint.grid[0]}x{joint.grid[1]}, highest value {joint.maximum:.3g} ({joint.map.unit})",
     ]
-    if why := why_no_contributions(head):
+    if why := result.why_no_contributions:
         lines.append(f"  note: {why}")
     if result.measures is not None:
         m = result.measures

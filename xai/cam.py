@@ -15,6 +15,8 @@ from models.engines.grids import resample
 
 JOINT = "joint"
 LOGIT_PER_CELL = "logit per cell"
+# Methods whose maps share out a branch's contribution to the margin; others add up to nothing.
+ADDING_UP = ("grad-cam", "hirescam", "xgrad-cam")
 CURVED = {"svm": "a support vector machine", "bayes": "naive Bayes"}
 
 
@@ -74,14 +76,19 @@ def target_title(label: str, against: str | None) -> str:
     return label if against is None else f"{label}, not {against}"
 
 
-def why_no_contributions(head: str) -> str | None:
-    """A sentence where a head of that kind has no contributions; None where it has them."""
-    if head not in CURVED:
-        return None
-    return (
-        f"Contributions are not defined for {CURVED[head]}: its margin is not piecewise linear in the "
-        "features, so only the map's gradient is exact."
-    )
+def why_no_contributions(head: str, method: str = "grad-cam", layer: str | None = None) -> str | None:
+    """A sentence where maps by that method, of a head of that kind, have no contributions; None where they
+    have them. layer: as asked for, None for the last one of every branch."""
+    if head in CURVED:
+        return (
+            f"Contributions are not defined for {CURVED[head]}: its margin is not piecewise linear in the "
+            "features, so only the map's gradient is exact."
+        )
+    if method not in ADDING_UP:
+        return "Maps by this method do not add up to the margin, so no contributions are stated."
+    if layer is not None:
+        return "The map of one layer is not the whole margin, so no contributions are stated."
+    return None
 
 
 def joint_map(maps: Sequence[GridMap]) -> GridMap:

@@ -17,11 +17,12 @@ import numpy as np
 
 from models.errors import BadInput
 from models.evaluation import predicted_classes
-from xai.cam import JOINT, LOGIT_PER_CELL, GridMap
+from xai.cam import JOINT, LOGIT_PER_CELL, GridMap, target_title, why_no_contributions
 from xai.guards import Caution, judge
 from xai.heatmap import Heatmap
 from xai.measures import Localisation, localise
-from xai.methods import DEFAULT_METHOD, Request, Target, Watch, make_maps, why_not
+from xai.methods import DEFAULT_METHOD, METHODS, Request, Target, Watch, check_request, make_maps
+from xai.methods.layers import is_last
 
 if TYPE_CHECKING:
     from models.engines import Engine, Explained
@@ -66,9 +67,10 @@ class CaseExplanation:
     """One target of a reading explained.
 
     label: the class whose margin is explained; against: the class it is held against, None for the margin
-    alone. layer: the layer that was asked for, None for the last one of every branch. heatmaps: one a branch,
-    in the run's order; joint: their sum, the map to show first (the same map where there is one branch).
-    margin and rest: logit units; the contributions of the heatmaps' maps + rest == margin (None where the
+    alone. layer: the layer that was asked for, None for the last one of every branch; masks and seed as in
+    `Request`. heatmaps: one a branch, in the run's order (one alone for a layer, or for a method that looks
+    at the whole network); joint: their sum, the map to show first (the same map where there is one). margin
+    and rest: logit units; the contributions of the heatmaps' maps + rest == margin (None where the
     method or the head has none). cautions: about the joint map, for the reader. mask: bool [H, W] of the
     lesion or None; measures: the joint map against it. heatmap_seconds: maps, guards and measures.
     """
@@ -86,6 +88,18 @@ class CaseExplanation:
     heatmap_seconds: float
     against: str | None = None
     layer: str | None = None
+    masks: int | None = None
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """What is explained, for people: "malignant", or "malignant, not benign"."""
+        return target_title(self.label, self.against)
+
+    @property
+    def why_no_contributions(self) -> str | None:
+        """A sentence where the maps' contributions and the rest are None; None where they are not."""
+        return why_no_contributions(self.reading.explained.head, self.method, self.layer)
 
     @property
     def study(self) -> Study:
@@ -145,9 +159,10 @@ def explain_reading(
     request = Request(Target(label or run.positive, against), method, layer, masks, seed)
     explanation = make_maps(reading, request, engine=engine, watch=watch)
     heatmaps = tuple(_heatmap(m, reading, layer, m.name) for m in explanation.maps)
-    # A run of one branch may keep its scale under the branch's name alone.
+    # A run of one branch may keep its scale under the branch's name alone; one layer's map is its branch's.
     only = explanation.maps[0].name if len(explanation.maps) == 1 else None
-    joint = _heatmap(explanation.joint, reading, layer, JOINT, only)
+    names = (JOINT, only) if layer is None else (only,)
+    joint = _heatmap(explanation.joint, reading, layer, *names)
     measures = None if mask is None else localise(joint.native(), mask)
     return CaseExplanation(
         reading=reading,
@@ -157,12 +172,14 @@ def explain_reading(
         joint=joint,
         rest=explanation.rest,
         margin=explanation.margin,
-        cautions=_cautions(run, joint, only),
+        cautions=_cautions(run, joint, *names),
         mask=mask,
         measures=measures,
         heatmap_seconds=time.perf_counter() - began,
         against=against,
         layer=layer,
+        masks=masks,
+        seed=seed,
     )
 
 
@@ -199,13 +216,6 @@ def explain_study(
     )
 
 
-def check_request(run: Run, request: Request) -> None:
-    """BadInput where the run has no such class or cannot give such a map; before any network runs."""
-    request.target.weights(run.classes)
-    if reason := why_not(request.method, run):
-        raise BadInput(reason)
-
-
 def check_class(run: Run, label: str | None) -> None:
     """BadInput that lists the run's classes unless `label` is one of them (or None)."""
     if label is not None and label not in run.classes:
@@ -226,7 +236,7 @@ def verdict(run: Run, probabilities: np.ndarray) -> str:
 
 def _heatmap(values: GridMap, reading: Reading, layer: str | None, *names: str | None) -> Heatmap:
     # The run's scale is of logits in the cells of the last layer; anything else has its own maximum alone.
-    if values.unit != LOGIT_PER_CELL or layer is not None:
+    if values.unit != LOGIT_PER_CELL or not is_last(reading.run, layer):
         return Heatmap.relative_to_itself(values, reading.placement)
     scale = _scale(reading.run, *names)
     if scale is None:
@@ -238,8 +248,10 @@ def _scale(run: Run, *names: str | None) -> float | None:
     return next((run.card.map_scale[name] for name in names if name in run.card.map_scale), None)
 
 
-def _cautions(run: Run, joint: Heatmap, only: str | None) -> tuple[Caution, ...]:
-    if joint.relative or _scale(run, JOINT, only) is not None:
+def _cautions(run: Run, joint: Heatmap, *names: str | None) -> tuple[Caution, ...]:
+    if joint.relative:
+        return judge(joint) if joint.blank else (*judge(joint), _relative(joint.map))
+    if _scale(run, *names) is not None:
         return judge(joint)
     unscaled = Caution(
         "unscaled",
@@ -247,3 +259,11 @@ def _cautions(run: Run, joint: Heatmap, only: str | None) -> tuple[Caution, ...]
         "a cell: compare its colours with no other run's.",
     )
     return (*judge(joint), unscaled)
+
+
+def _relative(shown: GridMap) -> Caution:
+    return Caution(
+        "relative",
+        f"Full colour is this map's own maximum ({METHODS[shown.method].title} of {shown.layer} has no fixed "
+        "scale): even a weak map reaches it, and its colours cannot be compared with another image's.",
+    )

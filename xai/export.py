@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ import numpy as np
 
 from models import __version__
 from models.errors import BadInput
-from xai.cam import why_no_contributions
 from xai.methods import DEFAULT_METHOD
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from xai.measures import Localisation
 
 MEASURES = ("pointing", "iou", "dice", "energy", "average_precision")
+LONGEST_PART = 60
 NO_MASK = "No lesion mask was given with this image."
 
 
@@ -42,8 +43,9 @@ def document(
 
     image: what to call the image, its display name by default. files: what was written for it.
     seconds.start: process start until the first image is opened; seconds.decode: file to network input;
-    None where nobody measured it. why_no_contributions: a sentence where they and the rest are None because
-    the head has none. Every float is finite or None.
+    None where nobody measured it. against: the class a contrastive map holds `class` against, else None.
+    why_no_contributions: a sentence where they and the rest are None. relative: the map has no fixed scale,
+    its colours are shares of its own maximum. Every float is finite or None.
     """
     reading, run = result.reading, result.run
     decode = None if decode_seconds is None else decode_seconds + reading.prepare_seconds
@@ -59,12 +61,17 @@ def document(
         "probabilities": {name: _number(p) for name, p in reading.probabilities.items()},
         "threshold": _number(reading.threshold),
         "class": result.label,
+        "against": result.against,
+        "method": result.method,
+        "layer": result.layer,
+        "masks": result.masks,
+        "seed": result.seed,
         "maps": [_map_entry(heatmap) for heatmap in result.heatmaps],
         "joint": _joint_entry(result.joint),
         "rest": _number(result.rest),
         "margin": _number(result.margin),
         "head": reading.explained.head,
-        "why_no_contributions": why_no_contributions(reading.explained.head),
+        "why_no_contributions": result.why_no_contributions,
         "measures": measures_entry(result.measures),
         "warnings": [asdict(caution) for caution in result.cautions],
         "notices": list(result.study.notices),
@@ -124,18 +131,31 @@ def overlay_png(
 def file_stem(result: CaseExplanation) -> str:
     """A file name without ending that is safe everywhere and the same for the same question only.
 
-    The image's name, eight digits of its content (two images of one name don't meet), the run and the class.
+    The image's name, eight digits of its content (two images of one name don't meet), the run, the class and
+    whatever else was asked.
     """
     name = Path(result.study.name).stem
-    method = "" if result.method == DEFAULT_METHOD else result.method
-    parts = (name, result.study.digest[:8], result.run.id, result.label, method)
+    parts = (name, result.study.digest[:8], result.run.id, _question(result))
     return "-".join(filter(None, map(safe_part, parts)))
+
+
+def _question(result: CaseExplanation) -> str:
+    """The class and, where they are not the usual ones, the rest of the question; long ones cut and told
+    apart by their digest."""
+    asked = [result.label]
+    asked += [f"not-{result.against}"] if result.against else []
+    asked += [result.method.replace("+", "p")] if result.method != DEFAULT_METHOD else []
+    asked += [result.layer] if result.layer else []
+    asked += [f"masks{result.masks}"] if result.masks else []
+    asked += [f"seed{result.seed}"] if result.seed else []
+    text = "-".join(map(safe_part, asked))
+    return text if len(text) <= LONGEST_PART else f"{text[:45]}-{sha256(text.encode()).hexdigest()[:12]}"
 
 
 def safe_part(text: str) -> str:
     """At most 60 of the letters A-Z, a-z, digits, dot, dash and underscore, not starting or ending with a
     dot."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:60].strip("._-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:LONGEST_PART].strip("._-")
 
 
 def write_explanation(
@@ -197,6 +217,8 @@ def _joint_entry(heatmap: Heatmap) -> dict[str, Any]:
         "blank": heatmap.blank,
         "saturated": heatmap.saturated,
         "scale": _number(heatmap.scale),
+        "relative": heatmap.relative,
+        "unit": heatmap.map.unit,
     }
 
 

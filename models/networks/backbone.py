@@ -66,6 +66,7 @@ class Backbone:
     target_layer: name of the layer whose activation feeds the head, without a branch's prefix.
     hints: layers (no prefix) at strides 8, 16 and 32, for distillation, the last one again where the trunk
     ends earlier; may be empty.
+    earlier: further layers (no prefix), in the network's order, that maps may be made at.
     blocks: beginnings of the names (no prefix) of the last blocks' layers, which are trained alone by choice.
     smallest: least height and width of an image, in pixels.
     """
@@ -76,9 +77,15 @@ class Backbone:
     target_layer: str
     range: InputRange
     hints: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
     source: str = ""
     smallest: int = 1
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """Layers (no prefix) that maps can be made at, first to last; the target layer is the last one."""
+        return tuple(dict.fromkeys((*self.earlier, *self.hints, self.target_layer)))
 
 
 def application(name: str, end: str = "", **options: object) -> Callable[[Tensor, str | None], Tensor]:

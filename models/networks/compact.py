@@ -29,6 +29,7 @@ COMPACT = Backbone(
     build=_compact,
     target_layer=f"stage{len(_WIDTHS)}_relu",
     range=InputRange.standardised(),
+    earlier=("stage3_relu", "stage4_relu"),
     blocks=("stage5_",),
     source="this project",
 )

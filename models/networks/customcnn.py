@@ -47,6 +47,7 @@ CUSTOMCNN = Backbone(
     target_layer="block4_conv1",
     range=InputRange.standardised(),
     hints=("block4_conv1",) * 3,
+    earlier=("block2_conv1", "block3_conv1"),
     blocks=("block4_",),
     source="after A Multi-Modal Deep Learning Framework for Breast Cancer Prediction and Stage "
     "Identification (2025 thesis), which gives the kinds of layers and not their widths",
@@ -64,6 +65,7 @@ CNN17 = Backbone(
     target_layer="block4_conv3",
     range=InputRange.standardised(),
     hints=("block4_conv3",) * 3,
+    earlier=("block2_conv2", "block3_conv3"),
     blocks=("block4_",),
     source="after CNN-Based Cross-Modality Fusion for Enhanced Breast Cancer Detection (Tomography 2024, 10, "
     "2038), which gives the number of layers and the size of the weights and not the layers",

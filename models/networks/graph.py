@@ -10,31 +10,11 @@ import keras
 from keras import layers
 
 from models.errors import BadInput
-from models.networks.backbone import Backbone
+from models.networks.backbones import backbone_named
 from models.networks.classical_head import CLASSICAL_HEADS, ClassicalHead, SvmHead
-from models.networks.compact import COMPACT
-from models.networks.customcnn import CNN17, CUSTOMCNN
-from models.networks.densenet import DENSENET121
-from models.networks.efficientnet import EFFICIENTNETB0
 from models.networks.flatten_head import FlattenHead
 from models.networks.head import PooledHead
-from models.networks.inception import INCEPTIONV3
-from models.networks.mobilenet import MOBILENETV2, MOBILENETV3LARGE, MOBILENETV3SMALL
-from models.networks.resnet import RESNET50, RESNET101
-from models.networks.shufflenet import SHUFFLENETV2
-from models.networks.squeezenet import SQUEEZENET
 from models.networks.trunk import build_trunk
-from models.networks.vgg import VGG16, VGG19
-
-BACKBONES: dict[str, Backbone] = {
-    backbone.name: backbone
-    for backbone in (
-        *(DENSENET121, RESNET50, RESNET101, VGG16, VGG19, INCEPTIONV3, EFFICIENTNETB0),
-        *(MOBILENETV2, MOBILENETV3SMALL, MOBILENETV3LARGE, SHUFFLENETV2, SQUEEZENET),
-        *(COMPACT, CUSTOMCNN, CNN17),
-    )
-}
-
 
 Head = PooledHead | FlattenHead | ClassicalHead
 
@@ -103,13 +83,6 @@ class Network:
         """Image to one branch's target layer, sharing this network's layers and weights."""
         layer = next(b.layer for b in self.branches if b.name == branch)
         return keras.Model(self.model.input, self.model.get_layer(layer).output, name=branch)
-
-
-def backbone_named(name: str) -> Backbone:
-    """The backbone of that name; BadInput lists the known ones."""
-    if name not in BACKBONES:
-        raise BadInput(f"There is no backbone named {name!r}; choose from {', '.join(sorted(BACKBONES))}.")
-    return BACKBONES[name]
 
 
 def build_network(spec: NetworkSpec, starts: dict[str, str] | None = None) -> Network:

@@ -15,7 +15,7 @@ from keras.src.ops import numpy as operations  # the classes of "+" and "*" have
 
 from models.errors import BadInput
 from models.networks.onnx_graph import Graph
-from models.networks.shufflenet import ChannelShuffle, ChannelSlice
+from models.networks.shufflenet_layers import ChannelShuffle, ChannelSlice
 
 
 def write_layers(graph: Graph, model: keras.Model, first: str) -> str:

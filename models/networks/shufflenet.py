@@ -6,9 +6,6 @@ its numbers fit layer by layer once their axes are turned.
 
 from __future__ import annotations
 
-import keras
-from keras import layers, ops
-
 from models.networks.backbone import Backbone, InputRange, Tensor, refuse_imagenet
 
 _STAGES = ((2, 4, 116), (3, 8, 232), (4, 4, 464))  # stage, units, channels
@@ -16,39 +13,9 @@ _STEM, _TOP = 24, 1024
 _EPSILON = 1e-5  # PyTorch's; Keras' own default is 1e-3
 
 
-@keras.saving.register_keras_serializable(package="lesionlens")
-class ChannelShuffle(layers.Layer):
-    """[N, h, w, K] with its channels dealt out: channel g * (K / groups) + i goes to i * groups + g."""
-
-    def __init__(self, groups: int = 2, **settings):
-        super().__init__(**settings)
-        self.groups = groups
-
-    def call(self, x):
-        _, height, width, channels = x.shape
-        grouped = ops.reshape(x, (-1, height, width, self.groups, channels // self.groups))
-        return ops.reshape(ops.transpose(grouped, (0, 1, 2, 4, 3)), (-1, height, width, channels))
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"groups": self.groups}
-
-
-@keras.saving.register_keras_serializable(package="lesionlens")
-class ChannelSlice(layers.Layer):
-    """[N, h, w, K] -> its channels from `start` up to, not including, `stop`."""
-
-    def __init__(self, start: int, stop: int, **settings):
-        super().__init__(**settings)
-        self.start, self.stop = start, stop
-
-    def call(self, x):
-        return x[..., self.start : self.stop]
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"start": self.start, "stop": self.stop}
-
-
 def _pointwise(x: Tensor, channels: int, name: str) -> Tensor:
+    from keras import layers
+
     x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_conv")(x)
     x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
     return layers.Activation("relu", name=f"{name}_relu")(x)
@@ -56,6 +23,8 @@ def _pointwise(x: Tensor, channels: int, name: str) -> Tensor:
 
 def _depthwise(x: Tensor, stride: int, name: str) -> Tensor:
     """3x3 a channel, a pixel of padding on every side as PyTorch has it, and no activation (section 3)."""
+    from keras import layers
+
     x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     x = layers.DepthwiseConv2D(3, strides=stride, use_bias=False, name=f"{name}_depthwise")(x)
     return layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_depthwise_bn")(x)
@@ -64,6 +33,10 @@ def _depthwise(x: Tensor, stride: int, name: str) -> Tensor:
 def _unit(x: Tensor, channels: int, stride: int, name: str) -> Tensor:
     """Figure 3c, and 3d at stride 2: one half passes (or is shrunk), the other is worked on, then both are
     shuffled."""
+    from keras import layers
+
+    from models.networks.shufflenet_layers import ChannelShuffle, ChannelSlice
+
     half = channels // 2
     if stride == 1:
         left = ChannelSlice(0, half, name=f"{name}_left")(x)
@@ -78,6 +51,8 @@ def _unit(x: Tensor, channels: int, stride: int, name: str) -> Tensor:
 
 
 def _shufflenetv2(images: Tensor, weights: str | None = None) -> Tensor:
+    from keras import layers
+
     refuse_imagenet("ShuffleNetV2", weights)
     x = layers.ZeroPadding2D(1, name="stem_pad")(images)
     x = layers.Conv2D(_STEM, 3, strides=2, use_bias=False, name="stem_conv")(x)

@@ -87,6 +87,7 @@ SQUEEZENET = Backbone(
     target_layer="fire9_concat",
     range=InputRange.mean_subtracted(),
     hints=("fire5_concat", "fire9_concat", "fire9_concat"),
+    earlier=("fire3_concat", "fire5_concat", "fire7_concat"),
     blocks=("fire8_", "fire9_"),
     source="Iandola et al. 2016, arXiv:1602.07360",
 )

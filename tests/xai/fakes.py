@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from models.engines import Branch, Explained
+from models.engines import Branch, Explained, Scores
 from models.inputs import InputSpec, Placement
 from models.study import Study
 from xai.cam import GridMap
@@ -34,7 +34,10 @@ def fake_run(**changes: object) -> SimpleNamespace:
         "operating_point": SimpleNamespace(name="youden", threshold=0.4),
         "inputs": InputSpec(SIDE, SIDE, 1, "pad"),
         "has_weights": True,
-        "branches": (),
+        "branches": tuple(
+            SimpleNamespace(name=name, backbone="blocks", target_layer=f"{name}_relu", channels=2)
+            for name in ("coarse", "fine")
+        ),
         "card": SimpleNamespace(map_scale=scale, synthetic=True, logits=1, head=None),
     }
     return SimpleNamespace(**(fields | changes))
@@ -52,6 +55,11 @@ class BlockEngine:
     def __init__(self, weights: dict[str, tuple[float, float]] | None = None, **gain: float) -> None:
         self.weights = weights or {"coarse": (-1.0, 6.0), "fine": (0.5, 3.0)}
         self.calls = 0
+        self.run = fake_run()
+
+    def predict(self, tensor: np.ndarray) -> Scores:
+        explained = self.explain(tensor)
+        return Scores(explained.logits, explained.probabilities)
 
     def explain(self, tensor: np.ndarray) -> Explained:
         self.calls += 1

@@ -123,7 +123,7 @@ def test_equal_names_of_different_images_are_both_kept(run, tmp_path, capsys):
         (["RUN", "missing.png", "--out", "out"], "missing.png"),
         (["RUN", "scan.png", "--mask", "small.png", "--out", "out"], "59 x 40"),
         (["RUN", "scan.png", "--class", "benign", "--out", "out"], "other, malignant"),
-        (["RUN", "scan.png", "--method", "lime", "--out", "out"], "grad-cam, hirescam"),
+        (["RUN", "scan.png", "--method", "lime", "--out", "out"], "grad-cam, grad-cam++"),
         (["RUN", "scan.png", "--engine", "abacus", "--out", "out"], "abacus"),
         (["RUN", "scan.png", "scan.png", "--mask", "small.png", "--out", "out"], "1 masks for 2 images"),
         (["RUN", "scan.png", "--out", "scan.png"], "is a file"),

@@ -3,7 +3,8 @@
 Nothing here loads TensorFlow; what needs it is in `xai.methods.gradient` and imported when it is asked for.
 """
 
-from xai.methods.making import Predict, make_maps
+from xai.methods.layers import published_layers
+from xai.methods.making import check_request, make_maps
 from xai.methods.registry import (
     DEFAULT_METHOD,
     METHODS,
@@ -22,14 +23,15 @@ __all__ = [
     "METHODS",
     "Cancelled",
     "Method",
-    "Predict",
     "Request",
     "Target",
     "Watch",
     "check_method",
+    "check_request",
     "make_maps",
     "method_title",
     "passes",
+    "published_layers",
     "same_as",
     "why_not",
 ]

@@ -20,10 +20,8 @@ GUIDED = ("guided-backprop", "guided-grad-cam")
 # The same sum over cells of gradient x activation, however it is shared out, where the gradient is even.
 EVEN_GRADIENT = ("hirescam", "xgrad-cam")
 
+# The paper draws thousands; a page waits for these, and whoever can wait longer asks for more.
 RISE_MASKS = 500
-OCCLUSION_ROWS = 13
-SMOOTHGRAD_DRAWS = 25
-INTEGRATION_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,8 @@ _LISTED = (
     ),
     Method(
         "layercam", "LayerCAM", "stored", "Jiang et al., IEEE TIP 2021",
-        "logit per cell, positive parts alone", "Activations weighted by the positive gradient of their own cell; made for early layers.", "any",
+        "logit per cell, positive parts alone",
+        "Activations weighted by the positive gradient of their own cell; made for early layers.", "any",
     ),
     Method(
         "xgrad-cam", "XGrad-CAM", "stored", "Fu et al., BMVC 2020", LOGIT_PER_CELL,
@@ -167,19 +166,28 @@ def why_not(method: str, run: Run) -> str | None:
 def passes(method: str, run: Run, masks: int | None = None) -> int:
     """How many passes of the network one map costs beyond the reading's own; 0 for the stored family.
 
-    masks: as in `Request`. Backpropagation counts as one pass.
+    masks: as in `Request`. Backpropagation counts as one pass. Score-CAM leaves out channels that are the
+    same everywhere, so of a case it may take fewer.
     """
     key = check_method(method)
     if METHODS[key].family == "stored":
         return 0
     if key.endswith("score-cam"):
         channels = sum(branch.channels for branch in run.branches)
-        return min(channels, masks or channels) + 1
+        return min(channels, masks or channels)
     if key == "occlusion":
-        return OCCLUSION_ROWS**2
-    return {"rise": masks or RISE_MASKS, "smoothgrad": SMOOTHGRAD_DRAWS}.get(
-        key, INTEGRATION_STEPS if key == "integrated-gradients" else 1
-    )
+        from xai.methods.occlusion import place_windows
+
+        rows, columns = place_windows((run.card.input.height, run.card.input.width))
+        return len(rows) * len(columns) + 1
+    if key == "rise":
+        return masks or RISE_MASKS
+    if key in ("smoothgrad", "integrated-gradients"):
+        from xai.methods.gradient import IG_STEPS, SMOOTH_SAMPLES
+
+        # Most images are complete after the second of the numbers of steps.
+        return SMOOTH_SAMPLES if key == "smoothgrad" else IG_STEPS[1]
+    return 1
 
 
 def same_as(method: str, run: Run, layer: str | None = None) -> str | None:

@@ -22,7 +22,8 @@ from keras.src.legacy.saving import legacy_h5_format  # noqa: E402
 from keras.src.utils import file_utils  # noqa: E402
 
 from models.networks.backbone import Backbone  # noqa: E402
-from models.networks.graph import BACKBONES, NetworkSpec, build_network  # noqa: E402
+from models.networks.backbones import BACKBONES  # noqa: E402
+from models.networks.graph import NetworkSpec, build_network  # noqa: E402
 from models.networks.onnx_export import export_trunk, load_weights  # noqa: E402
 from models.networks.onnx_head import export_head  # noqa: E402
 from models.networks.trunk import build_trunk  # noqa: E402

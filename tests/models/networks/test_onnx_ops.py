@@ -18,7 +18,7 @@ from keras import layers  # noqa: E402
 
 from models.networks.onnx_graph import Graph  # noqa: E402
 from models.networks.onnx_layers import keras_kernel, write_layers  # noqa: E402
-from models.networks.shufflenet import ChannelShuffle, ChannelSlice  # noqa: E402
+from models.networks.shufflenet_layers import ChannelShuffle, ChannelSlice  # noqa: E402
 
 pytestmark = pytest.mark.tf
 

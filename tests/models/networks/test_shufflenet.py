@@ -9,8 +9,8 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
-from models.networks.graph import BACKBONES  # noqa: E402
-from models.networks.shufflenet import ChannelShuffle, ChannelSlice  # noqa: E402
+from models.networks.backbones import BACKBONES  # noqa: E402
+from models.networks.shufflenet_layers import ChannelShuffle, ChannelSlice  # noqa: E402
 
 pytestmark = pytest.mark.tf
 

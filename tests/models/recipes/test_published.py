@@ -149,7 +149,7 @@ def test_all_figures_equal_the_table_of_published_systems():
 
 @pytest.mark.tf
 def test_every_backbone_is_known():
-    from models.networks.graph import BACKBONES
+    from models.networks.backbones import BACKBONES
 
     if "cnn17" not in BACKBONES:
         pytest.skip("the backbones of the published systems are not there")
