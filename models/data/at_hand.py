@@ -70,6 +70,12 @@ def manifest_at_hand(digest: str | None) -> Manifest | None:
     return None
 
 
+def manifests_at_hand() -> tuple[Manifest, ...]:
+    """Every manifest in a data root or one folder below that can be used, by the name of its folder."""
+    found = [_read(digest, path) for digest, path in _known_manifests()]
+    return tuple(sorted(filter(None, found), key=lambda manifest: manifest.name))
+
+
 def case_image(run: Run, row: int) -> CaseImage | None:
     """The image of the case at `row`, as the run saw it: a whole image, the tile or crop cut again, or a
     phantom drawn again. None where there is neither file nor phantom.
