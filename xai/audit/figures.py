@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -108,11 +108,11 @@ def paired_difference(
     return {"value": value, "low": low, "high": high, "n": n}
 
 
-def mean_figure(values: np.ndarray, codes: np.ndarray | None = None, hits: bool = False) -> Metric:
-    """A mean of values [n] with its interval, NaN left out; `codes` int [n] are their groups."""
+def mean_figure(values: np.ndarray, groups: Sequence[str] | None = None) -> Metric:
+    """A mean of values [n] with its interval, NaN left out; groups: the cases', as in `figures`."""
     values = np.asarray(values, dtype=np.float64)
-    codes = np.arange(len(values)) if codes is None else codes
-    return _mean(values, codes, _Draws(codes), hits)
+    codes = dense_codes(group_codes(groups, len(values)))
+    return _mean(values, codes, _Draws(codes), hits=False)
 
 
 class _Draws:

@@ -37,13 +37,14 @@ class Stage:
 
     name: what is random, with all before it (models.engines.randomised.STAGES). correlation: mean over images
     of |Spearman's rho|, 0..1. similarity: mean structural similarity, -1..1. blank: how many maps had no
-    place left; they count as 0 in both.
+    place left; they count as 0 in both. ranks: |rho| of each image.
     """
 
     name: str
     correlation: float
     similarity: float
     blank: int = 0
+    ranks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
