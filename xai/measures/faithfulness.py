@@ -234,6 +234,7 @@ def blur_test(
 ) -> BlurTest:
     """Does blurring the hottest `share` of the image cost more than blurring as much of it elsewhere?
 
+    Hot is what is above 0 within that share; a map of no positive value is taken by its order alone.
     The areas elsewhere are the hot area itself, turned, mirrored and moved within the content
     (`xai.measures.regions.elsewhere`): same shape, same size, so only the place differs. It is one step of a
     deletion curve with a control, after the region perturbations of Samek et al., "Evaluating the
@@ -241,9 +242,7 @@ def blur_test(
     ICCV 2017. 2 + draws passes, the same areas for the same seed.
     """
     image, values, inside = checked(tensor, saliency, inside)
-    order = descending(values, inside, seed)
-    hot = np.zeros(inside.shape, bool)
-    hot.ravel()[order[: max(1, round(share * len(order)))]] = True
+    hot = _hot(values, inside, share)
     smooth = blurred(image, inside)
     areas = [hot, *elsewhere(hot, inside, draws, seed)]
     images = (np.where(area[..., None], smooth, image) for area in areas)
@@ -251,6 +250,16 @@ def blur_test(
     drop, others = scores[0] - scores[1], scores[0] - scores[2:]
     beaten = float(np.mean((others < drop) + 0.5 * (others == drop))) if len(others) else 0.5
     return BlurTest(float(drop), others, beaten, len(others))
+
+
+def _hot(saliency: np.ndarray, inside: np.ndarray, share: float) -> np.ndarray:
+    """bool [h, w]: the most salient `share` of the content, as far as the map is above 0 (of a map that is
+    nowhere, all of that share)."""
+    order = descending(saliency, inside)[: max(1, round(share * np.count_nonzero(inside)))]
+    positive = order[saliency.ravel()[order] > 0]
+    hot = np.zeros(inside.shape, bool)
+    hot.ravel()[positive if len(positive) else order] = True
+    return hot
 
 
 def _curve(
