@@ -290,11 +290,11 @@ def _title(method: str, fields: dict[str, Any]) -> str:
 
 
 def _randomisation(found: dict[str, Any]) -> str:
-    correlation = found["correlation"]
-    if correlation["value"] is None:
-        return f"random weights: undefined ({correlation['why']})"
+    if found["correlation"] is None:
+        return f"random weights: undefined ({found['why']})"
     verdict = "passed" if found["passed"] else "FAILED: the maps do not show what was learned"
-    return f"random weights: correlation {_cell(correlation)} over {correlation['n']} cases, {verdict}"
+    figure = _cell(found | {"value": found["correlation"]})
+    return f"random weights: correlation {figure} over {found['n']} cases, {verdict}"
 
 
 def _cell(figure: dict[str, Any]) -> str:

@@ -97,12 +97,12 @@ def findings(fields: dict[str, Any], positive: MeasureTable, groups: dict[str, s
         own, blob = fields["methods"][first]["pointing"], fields["baselines"]["centre"]["pointing"]
         found["centre"] = (
             f"The peak lies on the lesion in {own['value']:.0%} of {n} cases, that of a blob in the centre "
-            f"in {blob['value']:.0%}: the maps find lesions no better than somebody who saw no image."
+            f"in {blob['value']:.0%}: here the maps are not surely better than a guess without the image."
         )
     if not above("random", "energy"):
         found["chance"] = (
-            "The share of the evidence on the lesion is no higher than that of noise: the maps do not tell "
-            "the lesion from the rest."
+            "The share of the evidence on the lesion is not surely higher than that of noise: here the maps "
+            "do not tell the lesion from the rest."
         )
     for kind, words in TOLD.items():
         count = fields["guards"]["cautions"].get(kind, 0)
@@ -110,8 +110,9 @@ def findings(fields: dict[str, Any], positive: MeasureTable, groups: dict[str, s
             found[kind] = f"{count} of {n} maps {words}."
     if fields["randomisation"].get("passed") is False:
         found["randomisation"] = (
-            "With random weights the maps hardly change (correlation "
-            f"{fields['randomisation']['correlation']['value']:.2f}): they do not show what the run learned."
+            "With all weights random the maps keep a rank correlation of "
+            f"{fields['randomisation']['correlation']:.2f} with the trained ones: what they show comes in "
+            "good part from the image and the method, not from what the run learned."
         )
     unlike = fields["guards"]["familiar"].get("bad", 0)
     if unlike >= MANY * n:

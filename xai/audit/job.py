@@ -32,8 +32,6 @@ NO_MASKS = "No case of the manifest has a mask, so there is nothing to hold the 
 NOT_ASKED = "weight randomisation was left out of this audit"
 # The network and everything else keep this many cores busy.
 WORKERS = 2
-# Below this nobody needs to be told how long it takes.
-_WORTH_TELLING = 60.0
 
 Watch = Callable[[int, int], None]
 
@@ -269,16 +267,16 @@ class AuditJob:
             self.watch(self.done, self.total)
 
     def _announce(self, seconds: float) -> None:
-        """Say once how long the rest takes, where that is long."""
-        left = (self.total - self.done) * seconds / self._workers
-        if self._told or not self._notice:
+        """Say once how long the rest takes, where it is more than arithmetic on one pass a case."""
+        slow = self.questions.faithfulness or self._workers == 1
+        if self._told or not slow or not self._notice or self.done == self.total:
             return
         self._told = True
-        if left >= _WORTH_TELLING or self.questions.faithfulness:
-            self._notice(
-                f"The first case took {seconds:.1f} s ({self.passes_a_case} passes of the network): the "
-                f"{self.total - self.done} others will take about {spoken(left)}."
-            )
+        left = (self.total - self.done) * seconds / self._workers
+        self._notice(
+            f"The first case took {seconds:.1f} s ({self.passes_a_case} passes of the network): the "
+            f"{self.total - self.done} others will take about {spoken(left)}."
+        )
 
     @property
     def passes_a_case(self) -> int:

@@ -43,5 +43,5 @@ def _randomisation(found: list[dict[str, Any] | None]) -> dict[str, Any] | None:
     """That of the fold whose maps stay most like themselves without its weights."""
     if None in found:
         return None
-    known = [one for one in found if one["correlation"]["value"] is not None]
-    return max(known, key=lambda one: one["correlation"]["value"]) if known else found[0]
+    known = [one for one in found if one["correlation"] is not None]
+    return max(known, key=lambda one: one["correlation"]) if known else found[0]

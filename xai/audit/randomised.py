@@ -22,10 +22,10 @@ CASES = 8
 def randomisation_of(
     run: Run, cases: Iterable[Decoded], method: str, check: Callable[[], None]
 ) -> dict[str, Any]:
-    """The document's entry: {"correlation": figure, "passed", "stages": [{"name", "correlation": figure,
-    "similarity", "blank"}], "method"}; correlation's value is None, with its "why", where nothing could be
-    measured. cases: of the positive class, the first few are taken. See `xai.measures.randomisation` for the
-    rule."""
+    """The document's entry: {"correlation", "low", "high", "n", "passed", "method", "stages": [{"name",
+    "correlation", "low", "high", "similarity", "blank"}]}; correlation None, with "why", where nothing could
+    be measured. cases: of the positive class, the first few are taken. See `xai.measures.randomisation` for
+    the rule."""
     from xai.measures.randomisation import randomise
 
     if METHODS[method].family != "stored":
@@ -47,24 +47,21 @@ def randomisation_of(
     )
     if found.correlation is None:
         return undefined(found.why, method)
-    stages = [
-        {
+    stages = []
+    for stage in found.stages:
+        figure = mean_figure(np.array(stage.ranks))
+        own = {
             "name": stage.name,
-            "correlation": mean_figure(np.array(stage.ranks)),
-            "similarity": stage.similarity,
-            "blank": stage.blank,
+            "correlation": figure["value"],
+            "low": figure["low"],
+            "high": figure["high"],
         }
-        for stage in found.stages
-    ]
-    return {
-        "correlation": stages[-1]["correlation"],
-        "passed": bool(found.passed),
-        "stages": stages,
-        "method": method,
-    }
+        stages.append(own | {"similarity": stage.similarity, "blank": stage.blank})
+    last = {key: stages[-1][key] for key in ("correlation", "low", "high")}
+    return last | {"n": found.n, "passed": bool(found.passed), "method": method, "stages": stages}
 
 
 def undefined(why: str, method: str) -> dict[str, Any]:
     """The entry where nothing could be measured."""
-    correlation = {"value": None, "low": None, "high": None, "n": 0, "why": why}
-    return {"correlation": correlation, "passed": None, "stages": [], "method": method}
+    nothing = dict.fromkeys(("correlation", "low", "high"))
+    return nothing | {"n": 0, "passed": None, "method": method, "stages": [], "why": why}
