@@ -149,6 +149,44 @@ def stages_figure(
     )  # fmt: skip
 
 
+def twins_figure(
+    rows: Sequence[tuple[str, float, float]], threshold: float, title: str, colours: Palette
+) -> go.Figure:
+    """A row a phantom on 0..1: its probability with the mark and without it, joined by a line."""
+    places = list(range(len(rows)))
+    kinds = (
+        ("with the mark", 1, colours.above, "square", 9),
+        ("without it", 2, colours.below, "circle-open", 16),
+    )
+    data = [
+        {
+            "type": "scatter", "mode": "markers", "name": name, "x": [row[at] for row in rows], "y": places,
+            "marker": {"size": size, "color": colour, "symbol": symbol, "line": {"width": 2.4, "color": colour}},
+            "hovertemplate": name + " %{x:.3f}<extra></extra>",
+        }
+        for name, at, colour, symbol, size in kinds
+    ]  # fmt: skip
+    joins = [
+        {
+            "type": "line", "x0": a, "x1": b, "y0": i, "y1": i, "layer": "below",
+            "line": {"color": colours.line, "width": 3},
+        }
+        for i, (_, a, b) in enumerate(rows)
+    ]  # fmt: skip
+    level = {
+        "type": "line", "x0": threshold, "x1": threshold, "y0": 0, "y1": 1, "yref": "paper",
+        "line": {"color": colours.text, "width": 1.5, "dash": "dot"},
+    }  # fmt: skip
+    axes = Axes(title, "", (-0.03, 1.03), (len(rows) - 0.5, -0.5), height=90 + 30 * len(rows))
+    ticks = {
+        "tickvals": places, "ticktext": [as_text(name) for name, *_ in rows], "ticks": "", "showgrid": False,
+        "tickfont": {"size": 13, "color": colours.text},
+    }  # fmt: skip
+    return figure_of(
+        data, axes, colours, shapes=[*joins, level], legend=True, layout=_legend_above(colours), y_axis=ticks
+    )
+
+
 def _known(rows: Sequence[Against], kind: str) -> tuple[list[int], list[float]]:
     values = [(i, row.beside.get(kind)) for i, row in enumerate(rows)]
     return [i for i, x in values if x is not None], [x for _, x in values if x is not None]
