@@ -29,6 +29,8 @@ class Data(_Part):
 
     classes: a run of one logit lists its positive class last. label_map: a manifest's label -> class.
     leave_out: labels whose cases take no part, for instance "normal" where malignant is told from benign.
+    permute_labels: the training cases' labels are permuted among them (label randomisation: Adebayo et al.,
+    Sanity checks for saliency maps, NeurIPS 2018); validation and test keep their own.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Data(_Part):
     citation: str
     note: str = ""
     synthetic: bool = False
+    permute_labels: bool = False
 
     @model_validator(mode="after")
     def _known_classes(self) -> Data:
@@ -181,14 +184,16 @@ class Recipe(_Part):
     is trained, on the trunk's stored features) or "weights:ID" (that run's trunk as a beginning, trained on).
     teacher: the run whose features a "distil" stage hands on. copies: augmented copies of each training image
     when features are stored. balance: how unequal classes are met, by "weights" a case, by "batches" that
-    draw each class alike, or not ("none"). leakage: what to do where the data audit
-    finds a picture or patient in two parts: refuse, leave the training case out, or accept and warn.
+    draw each class alike, or not ("none"). split_seed: the seed of the split where it is not the weights'
+    `seed`, so that trainings from several seeds share their test cases. leakage: what to do where the data
+    audit finds a picture or patient in two parts: refuse, leave the training case out, or accept and warn.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,60}$")
     title: str
     suite: str = "own"
     seed: int = 1
+    split_seed: int | None = None
     data: Data
     input: Input = Input()
     network: NetworkChoice
@@ -220,6 +225,8 @@ class Recipe(_Part):
             raise ValueError(f"start names {sorted(unknown)}, which are not among the backbones")
         if any(s.kind == "distil" for s in self.stages) and not self.teacher:
             raise ValueError("a distil stage needs teacher = RUN")
+        if self.data.permute_labels and any(stage.guide for stage in self.stages):
+            raise ValueError("permuted labels have no lesions to be guided by; leave guide out of the stages")
         if self.network.head == "flatten" and any(stage.side for stage in self.stages):
             raise ValueError("a flattening head has one input size; leave side out of the stages")
         if self.network.head in CLASSICAL and self.stages:
@@ -232,6 +239,11 @@ class Recipe(_Part):
         if self.network.begin == "runs" and not frozen:
             raise ValueError('begin = "runs" needs every backbone to start from a run')
         return self
+
+    @property
+    def seed_of_split(self) -> int:
+        """The seed that the manifest is split with."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def classical(self) -> bool:
@@ -276,6 +288,11 @@ def _sentence(file: str, fault: ValidationError) -> str:
 
 def strategy(recipe: Recipe) -> str:
     """How the weights come about, in a few words."""
+    words = _strategy(recipe)
+    return f"{words}, permuted labels" if recipe.data.permute_labels else words
+
+
+def _strategy(recipe: Recipe) -> str:
     stages = recipe.stages
     if recipe.classical:
         return f"frozen features + {CLASSIFIERS[recipe.network.head]}"

@@ -41,7 +41,7 @@ def train_folds(
     _check(folds, "--folds")
     recipe, _ = load_recipe(recipe_name, changes)
     manifest = manifest_of(recipe, data)
-    splits = make_folds(manifest, folds, recipe.seed)
+    splits = make_folds(manifest, folds, recipe.seed_of_split)
     runs = [
         _one(recipe_name, data, out / f"fold{i}", work / f"fold{i}", changes, quiet, split)
         for i, split in enumerate(splits, 1)
@@ -67,7 +67,7 @@ def train_seeds(
     _check(seeds, "--seeds")
     recipe, _ = load_recipe(recipe_name, changes)
     manifest = manifest_of(recipe, data)
-    split = split_for(manifest, recipe.seed)  # the seed of the weights, not of the cases
+    split = split_for(manifest, recipe.seed_of_split)  # the seed of the weights, not of the cases
     runs = []
     for seed in range(recipe.seed, recipe.seed + seeds):
         seeded = (*changes, f"seed={seed}")

@@ -50,6 +50,16 @@ def part_of(recipe: Recipe, manifest: Manifest, split: Split, part: str) -> Part
     return Part(cases, np.asarray(labels, np.int64))
 
 
+def taught_parts(recipe: Recipe, parts: dict[str, Part]) -> dict[str, Part]:
+    """The parts as the training sees them: where the recipe says so, with the training cases' labels permuted
+    by its seed. What is stored, calibrated and measured keeps the true labels."""
+    if not recipe.data.permute_labels:
+        return parts
+    train = parts["train"]
+    permuted = np.random.default_rng((recipe.seed, len(train.labels))).permutation(train.labels)
+    return parts | {"train": replace(train, labels=permuted)}
+
+
 def input_spec(recipe: Recipe) -> InputSpec:
     return InputSpec(**recipe.input.model_dump())
 

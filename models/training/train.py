@@ -28,7 +28,7 @@ from models.training.checkpoint import read_history
 from models.training.finish import Weights, finish, progress_bar
 from models.training.heads import branch_entry, train_head
 from models.training.loop import run_stages
-from models.training.plans import Part, begin, network_spec, part_of, stage_plans
+from models.training.plans import Part, begin, network_spec, part_of, stage_plans, taught_parts
 
 
 def train(
@@ -58,7 +58,7 @@ def train(
     if not manifest.cases:
         raise BadInput("No image of the manifest can be read: see the reasons above and correct the paths.")
     # Pictures are compared before they are cut: two tiles of plain tissue look alike and are not one film.
-    whole = _without_leakage(recipe, manifest, split or split_for(manifest, recipe.seed), work)
+    whole = _without_leakage(recipe, manifest, split or split_for(manifest, recipe.seed_of_split), work)
     split = whole
     if recipe.prepare.cut != "none":
         manifest = prepare(manifest, recipe.prepare, work / "prepared")
@@ -70,7 +70,7 @@ def train(
         standing = recipe.trains_head_only or recipe.classical
         make = train_head if standing else _train_network
         started = time.perf_counter()
-        weights = make(recipe, parts, work, quiet)
+        weights = make(recipe, taught_parts(recipe, parts), work, quiet)
         seconds = time.perf_counter() - started
     return _finished(recipe, text, weights, manifest, split, parts, work, out, quiet, seconds)
 

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from models.errors import BadInput
-from models.recipes.recipe import load_recipe, shipped_recipes
+from models.recipes.recipe import load_recipe, shipped_recipes, strategy
 
 MINIMAL = """
 id = "tiny"
@@ -84,3 +84,36 @@ def test_an_unknown_recipe_lists_the_shipped_ones():
 def test_a_label_that_is_left_out_takes_no_part(tmp_path):
     data = load_recipe(recipe_file(tmp_path), ("data.leave_out=['normal']",))[0].data
     assert not data.takes("Normal ") and data.takes("malignant")
+
+
+def test_the_split_s_seed_is_the_weights_unless_it_is_named(tmp_path):
+    path = recipe_file(tmp_path)
+    assert load_recipe(path, ("seed=5",))[0].seed_of_split == 5
+    assert load_recipe(path, ("seed=5", "split_seed=0"))[0].seed_of_split == 0
+
+
+def test_permuted_labels_are_told_in_the_strategy_and_cannot_be_guided(tmp_path):
+    path = recipe_file(tmp_path)
+    recipe, _ = load_recipe(path, ("data.permute_labels=true",))
+    assert strategy(recipe) == "all weights, AdamW, permuted labels"
+    assert "permuted" not in strategy(load_recipe(path)[0])
+    with pytest.raises(BadInput, match="permuted labels have no lesions"):
+        load_recipe(path, ("data.permute_labels=true", "stages.0.guide=1.0"))
+
+
+def test_the_laboratory_s_trainings_differ_in_what_they_are_for_alone():
+    """One network, schedule and split; the shortcut run differs from the lesion run in its images only."""
+    recipes = {
+        name: load_recipe(f"lab-{name}")[0] for name in ("lesion", "lesion-seed2", "shortcut", "shuffled")
+    }
+    told = {"id", "title", "limits"}
+
+    def apart(first: str, second: str) -> set[str]:
+        ours, theirs = recipes[first].model_dump(), recipes[second].model_dump()
+        return {key for key in ours if ours[key] != theirs[key]} - told
+
+    assert apart("lesion", "lesion-seed2") == {"seed"}
+    assert apart("lesion", "shortcut") == {"data"}
+    assert apart("lesion", "shuffled") == {"data", "network", "stages", "augment", "weight_decay"}
+    assert {recipe.seed_of_split for recipe in recipes.values()} == {1}
+    assert [name for name, recipe in recipes.items() if recipe.data.permute_labels] == ["shuffled"]

@@ -261,3 +261,28 @@ def test_optimisers_by_name(recipe, name, kind):
     made = optimiser(loaded, loaded.stages[0])
     assert type(made).__name__ == kind
     assert float(made.learning_rate) == pytest.approx(loaded.stages[0].rate)
+
+
+def test_permuted_labels_are_for_the_training_alone(manifest, recipe, tmp_path, monkeypatch):
+    """What learns sees the training cases' labels permuted; what is stored and measured has the true ones."""
+    from models.training import train as module
+
+    seen = {}
+
+    def learn(recipe, parts, work, quiet):
+        seen["taught"] = {name: part.labels for name, part in parts.items()}
+
+    def finish(recipe, text, weights, manifest, split, parts, *rest):
+        seen["kept"] = {name: part.labels for name, part in parts.items()}
+
+    monkeypatch.setattr(module, "_train_network", learn)
+    monkeypatch.setattr(module, "_finished", finish)
+    changes = (*SMALL, "data.permute_labels=true")
+    module.train(recipe, manifest, tmp_path / "run", tmp_path / "work", changes, quiet=True)
+    taught, kept = seen["taught"], seen["kept"]
+    assert sorted(taught["train"]) == sorted(kept["train"])
+    assert (taught["train"] != kept["train"]).sum() >= 6  # of 30 with a third positive, 13 are expected
+    assert all(np.array_equal(taught[name], kept[name]) for name in ("validation", "test"))
+    first = taught["train"]
+    module.train(recipe, manifest, tmp_path / "run", tmp_path / "again", changes, quiet=True)
+    assert np.array_equal(seen["taught"]["train"], first)
