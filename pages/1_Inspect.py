@@ -1,18 +1,20 @@
-"""Inspect: one study, what a run says about it, and where in the image the evidence lies."""
+"""Inspect: one study, what a run says about it, where the evidence lies, and how far that can be trusted."""
 
 import streamlit as st
 
-from pages.ui import caches, panels, pickers
-from pages.ui.downloads import offer_downloads
+from pages.ui import caches, pickers
 from pages.ui.frame import guarded, page_frame
 from pages.ui.gallery import show_samples
+from pages.ui.reading_first.mode import pick_mode
+from pages.ui.trusting.case import show_case
 
 with page_frame("Inspect") as beside:
     runs, samples = caches.runs().runs, caches.samples()
     chosen = run = None
     with st.sidebar:
+        read_first = pick_mode()
         with guarded():
-            chosen = pickers.pick_case(samples, runs)
+            chosen = pickers.pick_case(samples, runs, blind=read_first)
         with guarded():
             run = pickers.pick_run(runs)
         style = pickers.pick_style()
@@ -21,13 +23,4 @@ with page_frame("Inspect") as beside:
         st.write("Upload an image at the left, or open a sample. Every sample is a synthetic phantom.")
         show_samples(samples, runs)
     elif run is not None:
-        panels.show_study(chosen.study, beside)
-        reading = caches.reading(chosen.study, run)
-        panels.show_verdict(reading)
-        label, name = panels.pick_map(run)
-        result = caches.explanation(reading, label, chosen.mask)
-        panels.show_maps(result, name, style)
-        panels.show_branches(result, style)
-        panels.show_numbers(result)
-        offer_downloads(result, name, style)
-        panels.show_details(result)
+        show_case(chosen, run, style, beside, read_first=read_first)

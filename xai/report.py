@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +9,11 @@ import numpy as np
 from models.reports import Figure, Report, Section, Table, Text, facts
 from models.reports.wording import DIGITS, told
 from xai.cam import why_no_contributions
+from xai.drawing import draw_as
 from xai.export import png_bytes
-from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay, to_rgb
+from xai.methods import METHODS
+from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, to_rgb
+from xai.trust import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from models.runs import Run
     from xai.explain import CaseExplanation
     from xai.heatmap import Heatmap
+    from xai.trust import TrustCard
 
 MEASURES = {
     "iou": "IoU at half of the maximum",
@@ -36,12 +39,17 @@ def explanation_report(
     opacity: float = DEFAULT_OPACITY,
     colours: str = DEFAULT_COLOURS,
     doubts: Sequence[str] = (),
+    card: TrustCard | None = None,
+    drawing: str = "colour",
 ) -> Report:
-    """One image through one run. doubts: why the run may have nothing to say about this image."""
+    """One image through one run. doubts: why the run may have nothing to say about this image. card: how far
+    the map can be trusted, before the map itself. drawing: of xai.drawing.DRAWINGS."""
     study, run = result.study, result.run
+    title = result.joint.map.title
     sections = (
         Section("Verdict", _verdict(result, doubts)),
-        Section(f"Evidence for {result.label}", _pictures(result, opacity, colours)),
+        *((Section("How far the map can be trusted", _trust(card)),) if card else ()),
+        Section(f"Evidence for {title}", _pictures(result, opacity, colours, drawing)),
         Section("What the margin is made of", _contributions(result)),
         Section("Against the lesion mask", _measures(result)),
         Section("The run's record", _record(run)),
@@ -68,19 +76,29 @@ def _verdict(result: CaseExplanation, doubts: Sequence[str]) -> tuple[Part, ...]
     )
 
 
+def _trust(card: TrustCard) -> tuple[Part, ...]:
+    rows = tuple((light.name, WORDS[light.level], light.figure, light.sentence) for light in card.lights)
+    of = "the joint map" if card.of == "joint" else f"the map of {card.of}"
+    reasons = "\n".join(f"- {light.name}: {light.why}" for light in card.lights)
+    return (
+        Text(card.sentence, "warning" if card.level in ("bad", "doubt") else "plain"),
+        Table(("Check", "Level", "Figure", "In words"), rows, f"Of {of}. {card.count()}."),
+        Text(reasons, "small"),
+    )
+
+
 def study_notices(result: CaseExplanation) -> tuple[str, ...]:
     """What the reader of the file had to choose, and that a phantom is one."""
     phantom = ("The image is a synthetic phantom: no person is in it.",) if result.study.synthetic else ()
     return (*phantom, *result.study.notices)
 
 
-def _pictures(result: CaseExplanation, opacity: float, colours: str) -> tuple[Part, ...]:
+def _pictures(result: CaseExplanation, opacity: float, colours: str, style: str) -> tuple[Part, ...]:
     shown = _reduced(result.study.display())
     mask = None if result.mask is None else _reduced(result.mask[..., None].astype(np.uint8))[..., 0] > 0
     figures = [Figure("The image as stored.", "The image", png=png_bytes(to_rgb(shown)), width=0.5)]
     for heatmap in (result.joint, *(result.heatmaps if len(result.heatmaps) > 1 else ())):
-        smaller = replace(heatmap, placement=replace(heatmap.placement, native=shown.shape[:2]))
-        drawing = png_bytes(draw_overlay(shown, smaller, opacity, colours, mask))
+        drawing = png_bytes(draw_as(shown, heatmap, style, opacity, colours, mask))
         alt = f"Heatmap of {result.label}, {_named(heatmap)}"
         figures.append(Figure(_caption(heatmap), alt, png=drawing, width=0.5))
     notes = []
@@ -112,14 +130,17 @@ def _caption(heatmap: Heatmap) -> str:
     if heatmap.blank:
         return f"{_named(heatmap).capitalize()}: blank, nothing to draw."
     grid, reach = heatmap.grid, f"{heatmap.minimum:+.3f} to {heatmap.maximum:+.3f}"
+    own = ", this map's own maximum" if heatmap.relative else ""
     return (
-        f"{_named(heatmap).capitalize()}, {grid[0]} x {grid[1]} cells, {heatmap.map.method}: {reach} logit "
-        f"units a cell, full colour at {heatmap.scale:.3g}."
+        f"{_named(heatmap).capitalize()}, {grid[0]} x {grid[1]} cells, {METHODS[heatmap.map.method].title}: "
+        f"{reach} ({heatmap.map.unit}), full colour at {heatmap.scale:.3g}{own}."
     )
 
 
 def _contributions(result: CaseExplanation) -> tuple[Part, ...]:
-    margin = f"Margin of {result.label}: {result.margin:+.3f} logit units."
+    margin = f"Margin of {result.joint.map.title}: {result.margin:+.3f} logit units."
+    if result.rest is None and why_no_contributions(result.reading.explained.head) is None:
+        return (Text(f"{margin} This method's maps do not add up to it: Grad-CAM's do."),)
     if why := why_no_contributions(result.reading.explained.head):
         return (Text(f"{margin} {why}"),)
     named = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
@@ -167,7 +188,9 @@ def _origin(result: CaseExplanation) -> tuple[Part, ...]:
         ("Run", run.id),
         ("Its digest", run.digest[:DIGITS]),
         ("Engine", reading.explained.engine),
-        ("Method", result.method),
+        ("Method", f"{METHODS[result.method].title} ({METHODS[result.method].paper})"),
+        ("Explains", result.joint.map.title),
+        *((("Layer", result.layer),) if result.layer else ()),
         ("Data of the run", ": ".join(filter(None, (card.data.name, card.data.licence)))),
         ("Intended use", card.intended_use),
         ("Limits", card.limits),

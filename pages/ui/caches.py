@@ -317,10 +317,13 @@ def _engine_for_one(run: Run) -> Engine:
 
 
 @st.cache_resource(max_entries=32, scope="session", show_spinner=False, hash_funcs=_KEYS)
-def explanation(reading: Reading, label: str, mask: Mask | None) -> CaseExplanation:
-    """One class of a reading, with its measures where there is a mask of the image's size (else BadInput)."""
+def explanation(
+    reading: Reading, label: str, mask: Mask | None, method: str = "grad-cam", against: str | None = None
+) -> CaseExplanation:
+    """One class of a reading by a method of the stored pass, with its measures where there is a mask of the
+    image's size (else BadInput)."""
     pixels = None if mask is None else mask_for(reading.study, mask.pixels)
-    return explain_reading(reading, label, mask=pixels)
+    return explain_reading(reading, label, method, pixels, against=against)
 
 
 @st.cache_resource(max_entries=4, scope="session", show_spinner=False, hash_funcs=_KEYS)

@@ -16,6 +16,8 @@ from xai.heatmap import Heatmap
 from xai.overlay import LESION_COLOUR, Contour, colour_table
 
 VIEWER_HEIGHT = 470
+# A panel is about this many pixels wide: a wide image needs no more height than its shape.
+PANEL_WIDTH = 460
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ def viewer_figure(
     outlines: Sequence[np.ndarray] = (),
     contours: Sequence[Contour] = (),
     view: View | None = None,
+    readout: bool = True,
 ) -> go.Figure:
     """The image beside its explanation: two panels that zoom and pan as one, with square pixels.
 
     table: the colour map's name. outlines: the lesion mask's edge, float [n, 2] of (x, y) in native pixels,
     in both panels. contours: of the heatmap, on the right. view: where to open; None for the whole image.
+    readout: whether the pointer reads the heatmap's cells.
     """
     figure = make_subplots(1, 2, horizontal_spacing=0.006, shared_xaxes="all", shared_yaxes="all")
     for column, picture in ((1, original), (2, explained)):
@@ -55,16 +59,45 @@ def viewer_figure(
         # The lower half of a table is too dark to be seen as a line on tissue.
         colour = colour_table(table)[round(255 * (0.5 + contour.level / 2))]
         figure.add_trace(_lines([contour.points], _css(colour), 2.0), 1, 2)
-    figure.add_trace(_readout(heatmap), 1, 2)
-    figure.add_trace(_colour_bar(table, heatmap.scale, colours), 1, 2)
+    if readout:
+        figure.add_trace(_readout(heatmap), 1, 2)
+    figure.add_trace(_colour_bar(table, heatmap.scale, heatmap.map.unit, colours), 1, 2)
     _show_part(figure, original, view or View((0, original.width), (original.height, 0)))
     for column, caption in zip(("", "2"), captions, strict=True):
         figure.add_annotation(
             text=caption, xref=f"x{column} domain", yref=f"y{column} domain", x=0, y=1, xanchor="left",
             yanchor="bottom", showarrow=False, font={"size": 13, "color": colours.muted},
         )  # fmt: skip
-    _dress(figure, colours, VIEWER_HEIGHT, {"l": 0, "r": 0, "t": 24, "b": 2})
+    needed = round(PANEL_WIDTH * original.height / original.width) + 30
+    _dress(figure, colours, min(VIEWER_HEIGHT, max(300, needed)), {"l": 0, "r": 0, "t": 24, "b": 2})
     figure.update_layout(plot_bgcolor=colours.panel, dragmode="pan")
+    return figure
+
+
+def reading_figure(original: Picture, colours: Palette, place: tuple[int, int] | None = None) -> go.Figure:
+    """The image alone, with square pixels; a cross at `place`, (row, column) in native pixels."""
+    figure = go.Figure()
+    figure.add_layout_image(
+        source=original.uri, xref="x", yref="y", x=0, y=0, sizex=original.width, sizey=original.height,
+        sizing="stretch", layer="below",
+    )  # fmt: skip
+    corners = {"x": [0, original.width], "y": [0, original.height]}
+    figure.add_trace(go.Scatter(**corners, mode="lines", line_width=0, hoverinfo="skip"))
+    if place is not None:
+        figure.add_trace(
+            go.Scatter(
+                x=[place[1] + 0.5], y=[place[0] + 0.5], mode="markers", hoverinfo="skip",
+                marker={
+                    "symbol": "cross-thin", "size": 22, "line": {"width": 2.5, "color": _css(LESION_COLOUR)},
+                },
+            )
+        )  # fmt: skip
+    figure.update_xaxes(visible=False, range=[0, original.width], constrain="domain")
+    figure.update_yaxes(
+        visible=False, range=[original.height, 0], constrain="domain", constraintoward="top", scaleanchor="x"
+    )
+    _dress(figure, colours, VIEWER_HEIGHT, {"l": 0, "r": 0, "t": 4, "b": 2})
+    figure.update_layout(plot_bgcolor=colours.panel, dragmode="pan", uirevision="reading")
     return figure
 
 
@@ -191,12 +224,13 @@ def _readout(heatmap: Heatmap) -> go.Heatmap:
     return go.Heatmap(
         z=heatmap.map.values, x=np.clip(x, 0, width), y=np.clip(y, 0, height),
         customdata=np.stack([rows, columns], axis=-1), opacity=0, showscale=False,
-        hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>%{z:+.4f} logit units<extra></extra>",
+        hovertemplate="row %{customdata[0]}, column %{customdata[1]}<br>"
+        f"%{{z:+.4~g}} {heatmap.map.unit}<extra></extra>",
     )  # fmt: skip
 
 
-def _colour_bar(table: str, highest: float, colours: Palette) -> go.Scatter:
-    """The run's fixed scale from no evidence to `highest`, logit units per cell."""
+def _colour_bar(table: str, highest: float, unit: str, colours: Palette) -> go.Scatter:
+    """The fixed scale from no evidence to `highest`, in that unit."""
     stops = np.linspace(0, 255, 33).round().astype(int)
     scale = [[i / 32, _css(colour_table(table)[stop])] for i, stop in enumerate(stops)]
     return go.Scatter(
@@ -204,7 +238,7 @@ def _colour_bar(table: str, highest: float, colours: Palette) -> go.Scatter:
         marker={
             "color": [0], "cmin": 0, "cmax": highest, "colorscale": scale, "showscale": True,
             "colorbar": {
-                "title": {"text": "logits<br>per cell", "font": {"size": 12, "color": colours.muted}},
+                "title": {"text": _wrapped(unit), "font": {"size": 12, "color": colours.muted}},
                 "thickness": 12, "len": 1.0, "x": 1.002, "xpad": 5, "ypad": 0, "outlinewidth": 0,
                 "tickfont": {"size": 12, "color": colours.muted}, "tickformat": "~g",
                 "tickvals": [highest * step / 4 for step in range(5)],
@@ -212,6 +246,11 @@ def _colour_bar(table: str, highest: float, colours: Palette) -> go.Scatter:
             },
         },
     )  # fmt: skip
+
+
+def _wrapped(unit: str) -> str:
+    """A unit above a bar, where there is little room: what stands behind a comma is in the footnote."""
+    return unit.partition(",")[0].replace("logit per", "logits per").replace(" ", "<br>", 1)
 
 
 def _css(rgb: Sequence[int]) -> str:

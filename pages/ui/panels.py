@@ -9,24 +9,26 @@ from streamlit.delta_generator import DeltaGenerator
 
 from models.runs import Run
 from models.study import Study
-from pages.ui import caches, figures, sentences, state, viewer
+from pages.ui import caches, figures, sentences, state, trust_caches, viewer
 from pages.ui.palette import palette
 from pages.ui.pictures import Style, contour_lines
-from xai.cam import why_no_contributions
+from xai.cam import target_title, why_no_contributions
 from xai.explain import CaseExplanation, Reading
-from xai.guards import judge
 from xai.heatmap import Heatmap
+from xai.methods import METHODS
 from xai.overlay import mask_outline
 
 STILL = {"displayModeBar": False, "staticPlot": True}
 JOINT = "joint"
 
 
-def show_study(study: Study, place: DeltaGenerator) -> None:
-    """Which image this is, and below whatever reading it had to choose."""
+def show_study(study: Study, place: DeltaGenerator, *, named: bool = True) -> None:
+    """Which image this is, and below whatever reading it had to choose. named: with the file's name, which
+    may say what the image shows."""
     if study.synthetic:
         place.badge("Synthetic phantom", color="violet")
-    place.caption(sentences.study_line(study), width="content")
+    line = sentences.study_line(study)
+    place.caption(line if named else line.removeprefix(f"{study.name}: "), width="content")
     for notice in study.notices:
         st.caption(notice)
 
@@ -65,54 +67,63 @@ def show_trust(run: Run) -> None:
     st.markdown("  \n".join((f":small[:gray[Its record on test cases of {tested}]]", *lines)))
 
 
-def pick_map(run: Run) -> tuple[str, str]:
-    """Ask for a class and a map (a branch's name or "joint"), and offer to hide the heatmap."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = st.segmented_control(
-            "Evidence for", run.classes, default=run.positive, required=True, key=f"class of {run.id}"
-        )
-        branches = [branch.name for branch in run.branches]
-        name = JOINT
-        if len(branches) > 1:
-            name = st.segmented_control(
-                "Map", [JOINT, *branches], default=JOINT, required=True, key=f"map of {run.id}",
-                format_func=lambda name: "Joint" if name == JOINT else name,
-            )  # fmt: skip
-        shown = state.heatmap_shown()
-        st.button(
-            "Hide heatmap" if shown else "Show heatmap", key="flip_heatmap", shortcut="H",
-            on_click=state.flip_heatmap, help="Compare with the bare image: press H.",
-        )  # fmt: skip
-    return label, name
+def show_flip(held: bool) -> None:
+    """The button that takes the heatmap off its image and lays it on again."""
+    shown = state.heatmap_shown()
+    st.button(
+        "Hide heatmap" if shown else "Show heatmap", key="flip_heatmap", shortcut="H", disabled=held,
+        on_click=state.flip_heatmap,
+        help="Held back: see the trust card." if held else "Compare with the bare image: press H.",
+    )  # fmt: skip
 
 
-def show_maps(result: CaseExplanation, name: str, style: Style) -> None:
-    """The image beside its heatmap, with whatever speaks against taking the heatmap at face value."""
-    study, heatmap = result.study, chosen_map(result, name)
-    cautions = result.cautions if name == JOINT else judge(heatmap)
-    doubts = [*sentences.mismatches(study, result.run), *(caution.sentence for caution in cautions)]
+def show_doubts(reading: Reading) -> None:
+    """Why this run may have nothing to say about this image at all."""
+    strange = trust_caches.familiar(reading)
+    doubts = sentences.mismatches(reading.study, reading.run)
+    if strange.level in ("bad", "doubt"):
+        doubts = [*doubts, strange.sentence]
     if doubts:
         st.warning("  \n".join(doubts))
-    shown = state.heatmap_shown() and not heatmap.blank
-    of = sentences.map_name(heatmap) if len(result.heatmaps) > 1 else None
+
+
+def show_maps(result: CaseExplanation, name: str, style: Style, held: str = "") -> None:
+    """The image beside its heatmap. held: a word why the heatmap is not laid on it, whoever asked for it."""
+    study, heatmap = result.study, chosen_map(result, name)
+    shown = state.heatmap_shown() and not heatmap.blank and not held
     picture = caches.overlay(study, heatmap, style) if shown else caches.original(study)
     outlines = [] if result.mask is None else [points + 0.5 for points in mask_outline(result.mask)]
     figure = figures.viewer_figure(
         caches.original(study), picture, heatmap, style.colours, palette(),
-        captions=("Image as stored", _caption(heatmap, of, shown)), outlines=outlines,
-        contours=contour_lines(heatmap) if shown and style.contoured else (),
-        view=viewer.current_view(study.digest),
+        captions=("Image as stored", _caption(result, heatmap, held or ("" if shown else "hidden"))),
+        outlines=outlines, contours=contour_lines(heatmap) if shown and style.contoured else (),
+        view=viewer.current_view(study.digest), readout=not held,
     )  # fmt: skip
-    alt = f"The image, and beside it the evidence for {heatmap.map.label}"
+    alt = f"The image, and beside it the evidence for {heatmap.map.title}"
     viewer.show_viewer(figure, study.digest, alt)
     _footnote(heatmap, style, caches.original(study).reduced)
 
 
-def show_branches(result: CaseExplanation, style: Style) -> None:
+def show_waiting(result: CaseExplanation, name: str, style: Style) -> None:
+    """The image alone where the heatmap will be, while the heatmap is being checked."""
+    study, heatmap = result.study, chosen_map(result, name)
+    figure = figures.viewer_figure(
+        caches.original(study), caches.original(study), heatmap, style.colours, palette(),
+        captions=("Image as stored", _caption(result, heatmap, "being checked")),
+        view=viewer.current_view(study.digest), readout=False,
+    )  # fmt: skip
+    st.plotly_chart(figure, theme=None, key="viewer_waiting", config=STILL, alt="The image, as stored")
+    _footnote(heatmap, style, caches.original(study).reduced)
+
+
+def show_branches(result: CaseExplanation, style: Style, held: bool = False) -> None:
     """Every branch's map and their joint map side by side, each on its own fixed scale."""
     if len(result.heatmaps) < 2:
         return
     st.subheader("What each branch saw", anchor=False)
+    if held:
+        st.caption("Held back with the map above, which did not pass its checks.")
+        return
     maps, style = [*result.heatmaps, result.joint], replace(style, drawing="colour")
     for column, heatmap in zip(st.columns(len(maps)), maps, strict=True):
         with column:
@@ -120,8 +131,8 @@ def show_branches(result: CaseExplanation, style: Style) -> None:
             st.image(caches.overlay(result.study, heatmap, style).png, width="stretch", alt=heatmap.map.name)
             st.caption(
                 f"**{heatmap.map.name}**, {heatmap.grid[0]} x {heatmap.grid[1]} cells, "
-                f"{heatmap.minimum:+.3f} to {heatmap.maximum:+.3f}, full colour at {heatmap.scale:.2g}."
-                + blank
+                f"{heatmap.minimum:+.3g} to {heatmap.maximum:+.3g} ({heatmap.map.unit}), full colour at "
+                f"{heatmap.scale:.2g}." + blank
             )
 
 
@@ -152,14 +163,17 @@ def chosen_map(result: CaseExplanation, name: str) -> Heatmap:
 
 
 def _contributions(result: CaseExplanation) -> None:
+    margin = f"Margin of {target_title(result.label, result.against)}: {result.margin:+.3f} logit units."
     if why := why_no_contributions(result.reading.explained.head):
-        st.caption(f"Margin of {result.label}: {result.margin:+.3f} logit units. {why}")
+        st.caption(f"{margin} {why}")
         return
-    branches = [(heatmap.map.name, heatmap.map.contribution) for heatmap in result.heatmaps]
-    parts = [*branches, ("rest", result.rest)]
+    # They are the network's and not a method's: Grad-CAM's maps of the last layers add up to them.
+    plain_map = caches.explanation(result.reading, result.label, None, "grad-cam", result.against)
+    branches = [(heatmap.map.name, heatmap.map.contribution) for heatmap in plain_map.heatmaps]
+    parts = [*branches, ("rest", plain_map.rest)]
     st.plotly_chart(
-        figures.contribution_figure(parts, result.margin, result.label, palette()), theme=None,
-        key="contributions", config=STILL, alt=f"Contributions to the margin of {result.label}",
+        figures.contribution_figure(parts, plain_map.margin, plain_map.joint.map.title, palette()),
+        theme=None, key="contributions", config=STILL, alt=f"Contributions to the margin of {result.label}",
     )  # fmt: skip
     st.caption(
         "Signed, in logit units. The rest (biases carried through the head) has no place in the image; "
@@ -179,21 +193,30 @@ def _measures(result: CaseExplanation) -> None:
     st.caption(sentences.one_case(result.run))
 
 
-def _caption(heatmap: Heatmap, name: str | None, shown: bool) -> str:
-    what = f"Evidence for {heatmap.map.label}" + ("" if name is None else f", {name}")
+def _caption(result: CaseExplanation, heatmap: Heatmap, why_not: str) -> str:
+    what = f"{METHODS[result.method].title}: evidence for {heatmap.map.title}"
+    if len(result.heatmaps) > 1:
+        what += f", {sentences.map_name(heatmap)}"
     if heatmap.blank:
         return f"{what}: blank, nothing to draw"
-    return what if shown else f"{what} (hidden)"
+    return f"{what} ({why_not})" if why_not else what
 
 
 def _footnote(heatmap: Heatmap, style: Style, reduced: bool) -> None:
+    fixed = "this map's own maximum: compare its colours with no other map's" if heatmap.relative else (
+        f"fixed by the run; this map reaches {heatmap.maximum:+.3f}"
+    )  # fmt: skip
     parts = [
         f"True resolution: {sentences.grid_size(heatmap)}.",
-        f"Full colour at {heatmap.scale:.3g} logit units per cell, fixed by the run; "
-        f"this map reaches {heatmap.maximum:+.3f}.",
+        f"Full colour at {heatmap.scale:.3g} {units(heatmap)}, {fixed}.",
     ]
     if style.contoured:
         parts.append("Contours at 25, 50 and 75 % of full colour.")
     if reduced:
         parts.append("The picture on screen is reduced; measures use every pixel.")
     st.caption(" ".join(parts))
+
+
+def units(heatmap: Heatmap) -> str:
+    """What a map's values are in, in the plural: "logit units per cell"."""
+    return heatmap.map.unit.replace("logit", "logit units", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -13,8 +13,9 @@ from models.study import Study
 from pages.ui import caches, state
 from pages.ui.caches import Mask
 from pages.ui.frame import guarded
-from pages.ui.pictures import DRAWINGS, Style
+from pages.ui.pictures import Style
 from pages.ui.samples import Sample, by_use, fitting_run
+from xai.drawing import DRAWINGS
 from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
 
 #: Short, since a sidebar is narrow: DICOM's codes, and for histology the stain.
@@ -34,10 +35,11 @@ class Chosen:
     sample: Sample | None
 
 
-def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
+def pick_case(samples: Sequence[Sample], runs: Sequence[Run], *, blind: bool = False) -> Chosen | None:
     """Ask for an upload or a sample, and for a mask; or take the case of a run's data that a link opened.
 
-    None while nothing is chosen; BadInput for bad files.
+    blind: samples are numbered, since their names say what they show. None while nothing is chosen; BadInput
+    for bad files.
     """
     by_id = {sample.id: sample for sample in samples}
     known = {run.id: run for run in runs}
@@ -50,7 +52,8 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run]) -> Chosen | None:
         help="Told by its content, whatever its name. It stays in memory and is never written to disk.",
     )  # fmt: skip
     st.selectbox(
-        "or a sample (synthetic phantoms)", list(by_id), None, lambda id: _sample_name(by_id[id]),
+        "or a sample (synthetic phantoms)", list(by_id), None,
+        _blind_name(by_id) if blind else lambda id: _sample_name(by_id[id]),
         key=state.SAMPLE, persist_state="session", placeholder="Choose a sample", filter_mode=None,
         on_change=_take_sample, args=(by_id, tuple(runs)),
     )  # fmt: skip
@@ -138,6 +141,11 @@ def _files(
     if sample:
         return caches.sample_files(sample)
     return caches.case_files(runs[case.of], case.row) if case else (None, None)
+
+
+def _blind_name(samples: dict[str, Sample]) -> Callable[[str], str]:
+    numbers = {id: number for number, id in enumerate(samples, 1)}
+    return lambda id: f"{samples[id].modality.capitalize()}: sample {numbers[id]}"
 
 
 def _sample_name(sample: Sample) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from models.study import Study
+from xai.drawing import draw_as
 from xai.export import png_bytes
 from xai.heatmap import Heatmap
 from xai.overlay import (
@@ -16,23 +17,20 @@ from xai.overlay import (
     DEFAULT_LEVELS,
     DEFAULT_OPACITY,
     Contour,
-    colour_table,
     contours,
-    draw_outline,
     draw_overlay,
-    mask_outline,
     to_rgb,
 )
 
 LONGEST_SIDE = 2048
 CARD_SIDE = 560
 THUMBNAIL_SIDE = 320
-DRAWINGS = ("colour", "contours", "both")
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a heatmap is drawn. opacity: 0..1. colours: of xai.overlay.COLOUR_MAPS. drawing: of DRAWINGS."""
+    """How a heatmap is drawn. opacity: 0..1. colours: of xai.overlay.COLOUR_MAPS. drawing: of
+    xai.drawing.DRAWINGS."""
 
     opacity: float = DEFAULT_OPACITY
     colours: str = DEFAULT_COLOURS
@@ -85,15 +83,8 @@ def card_picture(study: Study, heatmap: Heatmap, style: Style, mask: np.ndarray 
     mask: bool [H, W], of the study's size.
     """
     display = _screen(study.display(), CARD_SIDE)
-    smaller = replace(heatmap, placement=replace(heatmap.placement, native=display.shape[:2]))
-    coloured = style.coloured and not heatmap.blank
-    rgb = draw_overlay(display, smaller, style.opacity, style.colours) if coloured else to_rgb(display)
-    if style.contoured and not heatmap.blank:
-        for contour in contours(smaller.native(), heatmap.scale, DEFAULT_LEVELS):
-            colour = colour_table(style.colours)[round(255 * (0.5 + contour.level / 2))]
-            rgb = draw_outline(rgb, [contour.points], tuple(map(int, colour)))
-    if mask is not None:
-        rgb = draw_outline(rgb, mask_outline(_nearest(mask, *rgb.shape[:2])))
+    outline = None if mask is None else _nearest(mask, *display.shape[:2])
+    rgb = draw_as(display, heatmap, style.drawing, style.opacity, style.colours, outline)
     return _picture(rgb, study)
 
 

@@ -22,7 +22,7 @@ SHORTCUT_HEAT_BAD = 0.25
 SHORTCUT_CHANGE = 0.10
 
 GUARDS = "Map itself"
-FAMILIARITY = "Image like the training's"
+FAMILIARITY = "Familiar image"
 SHORTCUTS = "Marks and background"
 
 
@@ -52,7 +52,7 @@ def familiarity_light(result: CaseExplanation) -> Light:
         "never what it is of."
     )
     found = judge_image(result.reading)
-    figure = "unknown" if found.percentile is None else f"{found.percentile:.0f} of 100"
+    figure = "not stored" if found.percentile is None else f"further than {found.percentile:.0f} %"
     return Light(FAMILIARITY, found.level, figure, found.sentence, why)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 Level = Literal["good", "doubt", "bad", "unknown"]
 LEVELS: tuple[Level, ...] = ("good", "unknown", "doubt", "bad")  # from best to worst
 #: What a level is called wherever colour alone would say it.
-WORDS = {"good": "passes", "doubt": "doubt", "bad": "fails", "unknown": "not measured"}
+WORDS = {"good": "passes", "doubt": "doubt", "bad": "fails", "unknown": "unknown"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class TrustCard:
         return tuple(light for light in self.lights if light.level == level)
 
     def count(self) -> str:
-        """How many lights have which level: "6 pass, 1 doubt, 2 not measured"."""
-        words = {"good": "pass", "doubt": "doubt", "bad": "fail", "unknown": "not measured"}
+        """How many lights have which level: "6 pass, 1 doubt, 2 unknown"."""
+        words = {"good": "pass", "doubt": "doubt", "bad": "fail", "unknown": "unknown"}
         counts = ((len(self.of_level(level)), words[level]) for level in ("bad", "doubt", "good", "unknown"))
         return ", ".join(f"{n} {word}" for n, word in counts if n)
 
@@ -72,13 +72,13 @@ def card_of(lights: tuple[Light, ...], of: str, method: str, seconds: float = 0.
     if failing is not None:
         level, sentence = "bad", f"Do not read this map as the reason. {failing.sentence}"
     elif all(light.level == "unknown" for light in decisive):
-        level, sentence = "unknown", "Nothing decisive could be measured: this map is unchecked."
+        level, sentence = "unknown", "This map is unchecked. Nothing decisive could be measured."
     elif doubts:
         level = "doubt"
         sentence = f"Read this map with care. {doubts[0].sentence}"
     else:
         level = "good"
-        sentence = f"Nothing found against this map in {passed} of {known} checks; that is no proof."
+        sentence = f"Nothing found against this map. It passes {passed} of {known} checks, which is no proof."
     return TrustCard(lights, level, sentence, of, method, seconds)
 
 

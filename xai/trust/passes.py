@@ -37,6 +37,7 @@ TOLD = {"noise": "a little noise", "shift": "a shift by 4 pixels", "jpeg": "JPEG
 
 def blur_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) -> Light:
     """Does blurring the hot area lower the score more than blurring others of its shape?"""
+    from models.engines import margins
     from xai.measures.faithfulness import blur_test
 
     why = (
@@ -52,7 +53,7 @@ def blur_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) -> Lig
     classes = result.reading.explained.classes
 
     def score(images: np.ndarray) -> np.ndarray:
-        return target.of(_margins(engine, images), classes)
+        return target.of(margins(engine.predict(images).logits, len(classes)), classes)
 
     found = blur_test(
         tensor, on_input(heatmap), score, share=BLUR_SHARE, draws=BLUR_DRAWS,
@@ -120,12 +121,6 @@ def on_input(heatmap: Heatmap) -> np.ndarray:
     placement = heatmap.placement
     whole = replace(placement, native=placement.input, box=(0.0, 0.0, *map(float, placement.input)))
     return whole.to_native(heatmap.map.values)
-
-
-def _margins(engine: Engine, images: np.ndarray) -> np.ndarray:
-    from models.engines import margins
-
-    return margins(engine.predict(images).logits, len(engine.run.classes))
 
 
 def _why_not_repeated(result: CaseExplanation) -> str:

@@ -26,8 +26,8 @@ AGREE_OVERLAP = 1 / 3
 COMPARED = ("grad-cam", "layercam", "ablation-cam")
 
 AGREEMENT = "Agreement"
-SANITY = "Sanity of the run's maps"
-LOCALISATION = "Finds the lesion"
+SANITY = "Sanity"
+LOCALISATION = "Record of the run"
 NO_RECORD = "This run's audit was never stored: python -m xai audit RUN --data MANIFEST --store measures it."
 
 
@@ -131,7 +131,7 @@ def mask_light(result: CaseExplanation, heatmap: Heatmap) -> Light | None:
         "lesion (pointing game, Zhang et al., IJCV 2018) and fails where the lesion gets less of the heat "
         "than its share of the image: heat spread evenly would do better."
     )
-    name = "Finds this lesion"
+    name = "On the lesion"
     if result.label != result.run.positive:
         reason = f"The map explains {result.label}, which is not the finding that the mask outlines."
         return Light(name, "unknown", "other class", reason, why)
