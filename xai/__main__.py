@@ -16,7 +16,7 @@ from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
-from xai import auditing  # noqa: E402
+from xai import auditing, audits  # noqa: E402
 from xai.methods import DEFAULT_METHOD, METHODS, check_method, passes, same_as  # noqa: E402
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print one JSON document, a list, on stdout")
     explain.set_defaults(execute=explain_images)
     auditing.add_parser(commands)
+    audits.add_parser(commands)
     return top
 
 
