@@ -8,42 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.engines import Branch, Explained
+from models.engines import Branch
 from models.engines.grids import resample, sum_preserving_weights
 from models.errors import BadInput
 from tests.xai.fakes import grid_map
+from tests.xai.methods.networks import explained, flattened, pooled
 from xai.cam import joint_map, why_no_contributions
 from xai.methods import check_method, method_title
 from xai.methods.stored import explain_case, grad_cam
 
-CLASSES = ("other", "malignant")
-
-
-def explained(branches, margin, classes=CLASSES):
-    """One case with those branches; margin is the last class's."""
-    margins = np.array([[-margin, margin]], np.float32)
-    half = np.full((1, 2), 0.5)
-    return Explained("tiny", classes, margins[:, 1:], half, margins, tuple(branches), "by hand")
-
-
-def tiny_network():
-    """One branch of two 2x2 channels, pooled, then two hidden ReLU units, then one logit. By hand:
-
-    A0 = 4 0   A1 = 0 2   pooled p = (1, 2)
-         0 0        2 4
-    h0 = relu( 1 p0 + 0.5 p1 + 0) = relu( 1 + 1)     = 2
-    h1 = relu(-1 p0 + 1.0 p1 - 2) = relu(-1 + 2 - 2) = 0, so nothing passes through it
-    logit = 3 h0 + 5 h1 + 0.25 = 6.25
-    d logit / d p = 3 (1, 0.5) = (3, 1.5); a cell's share of the mean is 1/4: channel weights (0.75, 0.375)
-    """
-    activations = np.array([[[4, 0], [0, 2]], [[0, 2], [0, 4]]], np.float32)[None]
-    weights = np.array([[[-0.75, -0.375], [0.75, 0.375]]], np.float32)
-    return explained([Branch("tiny", "tiny_relu", activations, weights)], margin=6.25)
-
 
 def test_grad_cam_by_hand():
     # 0.75 * 4 = 3; 0.375 * 2 = 0.75 twice; 0.375 * 4 = 1.5. Sum 6 = 3 * 1 + 1.5 * 2.
-    found = grad_cam(tiny_network(), "malignant")
+    found = grad_cam(pooled(), "malignant")
     np.testing.assert_allclose(found.values, [[3.0, 0.75], [0.75, 1.5]], rtol=0, atol=1e-6)
     assert found.values.dtype == np.float32
     assert found.contribution == pytest.approx(6.0, abs=1e-6)
@@ -51,14 +28,14 @@ def test_grad_cam_by_hand():
 
 
 def test_the_network_by_hand_is_the_gradient_of_its_logit():
-    """Guards the arithmetic of tiny_network: moving one cell by 0.01 moves the logit by its weight."""
+    """Guards the arithmetic of pooled: moving one cell by 0.01 moves the logit by its weight."""
 
     def logit(activations):
         p = activations.mean(axis=(0, 1))
-        hidden = np.maximum(np.array([[1, 0.5], [-1, 1]]) @ p + [0, -2], 0)
+        hidden = np.maximum(np.array([[1, 0.5], [-1, 1]]) @ p + [0, -1.5], 0)
         return hidden @ [3, 5] + 0.25
 
-    branch = tiny_network().branches[0]
+    branch = pooled().branches[0]
     before = branch.activations[0].astype(np.float64)
     assert logit(before) == pytest.approx(6.25)
     for channel in range(2):
@@ -68,12 +45,12 @@ def test_the_network_by_hand_is_the_gradient_of_its_logit():
 
 
 def test_the_other_class_has_the_negative_map():
-    found = grad_cam(tiny_network(), "other")
+    found = grad_cam(pooled(), "other")
     np.testing.assert_allclose(found.values, [[-3.0, -0.75], [-0.75, -1.5]], atol=1e-6)
 
 
 def test_contributions_and_rest_make_the_margin():
-    explanation = explain_case(tiny_network(), "malignant")
+    explanation = explain_case(pooled(), "malignant")
     assert explanation.margin == pytest.approx(6.25)
     assert explanation.rest == pytest.approx(0.25, abs=1e-6)
     assert sum(m.contribution for m in explanation.maps) + explanation.rest == explanation.margin
@@ -135,7 +112,7 @@ def test_the_finer_grid_is_never_given_up():
 
 @pytest.mark.parametrize("method", ["grad-cam", "hirescam", "xgrad-cam"])
 def test_on_a_pooled_head_these_methods_are_one_map(method):
-    first, other = (explain_case(tiny_network(), "malignant", m) for m in ("grad-cam", method))
+    first, other = (explain_case(pooled(), "malignant", m) for m in ("grad-cam", method))
     np.testing.assert_array_equal(first.joint.values, other.joint.values)
     assert other.joint.method == method
 
@@ -149,19 +126,6 @@ def test_titles_say_where_the_methods_are_one_map(head, same):
     for method, name in (("hirescam", "HiResCAM"), ("xgrad-cam", "XGrad-CAM")):
         title = method_title(method, head)
         assert title.startswith(name) and ("same map as Grad-CAM" in title) == same
-
-
-def flattened():
-    """One branch of two 1x2 channels whose gradient differs from cell to cell. By hand:
-
-    A0 = 4 2   G0 = 3 -1    G0 A0 = 12 -2   sum 10, of A0 6: weight 10/6; mean of G0 1
-    A1 = 0 5   G1 = 7  2    G1 A1 =  0 10   sum 10, of A1 5: weight 2;    mean of G1 4.5
-    """
-    activations = np.array([[[4, 0], [2, 5]]], np.float32)[None]
-    gradient = np.array([[[3, 7], [-1, 2]]], np.float32)
-    gradient = np.stack([-gradient, gradient])[None]
-    branch = Branch("flat", "flat_relu", activations, gradient.mean(axis=(2, 3)), gradient)
-    return replace(explained([branch], margin=20.5), head="flatten")
 
 
 @pytest.mark.parametrize(
@@ -205,11 +169,9 @@ def test_hirescam_and_xgrad_cam_sum_to_the_contribution(activations, gradient):
 
 @pytest.mark.parametrize(("head", "name"), [("svm", "support vector machine"), ("bayes", "naive Bayes")])
 def test_a_curved_classifier_has_maps_and_no_contributions(head, name):
-    case = replace(tiny_network(), head=head)
+    case = replace(pooled(), head=head)
     explanation = explain_case(case, "malignant")
-    np.testing.assert_array_equal(
-        explanation.joint.values, explain_case(tiny_network(), "malignant").joint.values
-    )
+    np.testing.assert_array_equal(explanation.joint.values, explain_case(pooled(), "malignant").joint.values)
     assert explanation.rest is explanation.joint.contribution is explanation.maps[0].contribution is None
     assert name in why_no_contributions(head)
 
@@ -217,22 +179,22 @@ def test_a_curved_classifier_has_maps_and_no_contributions(head, name):
 @pytest.mark.parametrize("head", ["pooled", "flatten", "logistic"])
 def test_a_piecewise_linear_head_has_contributions(head):
     assert why_no_contributions(head) is None
-    assert explain_case(replace(tiny_network(), head=head), "malignant").rest == pytest.approx(0.25, abs=1e-6)
+    assert explain_case(replace(pooled(), head=head), "malignant").rest == pytest.approx(0.25, abs=1e-6)
 
 
 def test_another_method_is_refused_with_what_there_is():
     with pytest.raises(BadInput, match=r"'lime'.*grad-cam, grad-cam\+\+, hirescam"):
-        explain_case(tiny_network(), "malignant", "lime")
+        explain_case(pooled(), "malignant", "lime")
     assert check_method(" Grad-CAM ") == "grad-cam"
 
 
 def test_an_unknown_class_is_refused_with_the_known_ones():
     with pytest.raises(BadInput, match=r"'benign'.*other, malignant"):
-        explain_case(tiny_network(), "benign")
+        explain_case(pooled(), "benign")
 
 
 def test_a_layer_goes_by_branch_or_layer_name():
-    one = tiny_network().branches[0]
+    one = pooled().branches[0]
     two = Branch("second", "second_out", one.activations * 2, one.weights)
     both = explained([one, two], margin=18.25)
     assert grad_cam(both, "malignant", "second").contribution == pytest.approx(12)
@@ -244,7 +206,7 @@ def test_a_layer_goes_by_branch_or_layer_name():
 
 
 def test_a_batch_is_explained_a_case_at_a_time():
-    branch = tiny_network().branches[0]
+    branch = pooled().branches[0]
     batch = Branch("b", "l", np.repeat(branch.activations, 2, axis=0), np.repeat(branch.weights, 2, axis=0))
     with pytest.raises(ValueError, match="a case at a time"):
         grad_cam(explained([batch], margin=6.25), "malignant")

@@ -211,8 +211,8 @@ def _eigen_cam(activations: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 
 def _first_direction(rows: np.ndarray) -> np.ndarray:
-    """[K]: the first right singular vector of [n, K], by the smaller of the two products with its transpose:
-    a hundred times quicker than the whole decomposition. Zeros where all rows are equal."""
+    """[K]: the first right singular vector of [n, K], by the smaller of the two products with its transpose,
+    which is much quicker than the whole decomposition. Any direction where all rows are 0."""
     n, channels = rows.shape
     if channels <= n:
         return np.linalg.eigh(rows.T @ rows)[1][:, -1]
