@@ -36,7 +36,7 @@ def show(audit: Audited, look: Look) -> None:
     with drawn:
         _scatter(audit, look, cases, chosen)
     with told:
-        _said(look, cases)
+        _said(audit, look, cases)
         if chosen is not None:
             _one(audit, look, chosen)
     _gallery(audit, look, cases)
@@ -80,7 +80,7 @@ def _scatter(audit: Audited, look: Look, cases: MeasureTable, chosen: int | None
     )  # fmt: skip
 
 
-def _said(look: Look, cases: MeasureTable) -> None:
+def _said(audit: Audited, look: Look, cases: MeasureTable) -> None:
     """Whether being sure goes with looking at the lesion, in plain words."""
     from xai.measures.agreement import mean_ranks
 
@@ -88,14 +88,16 @@ def _said(look: Look, cases: MeasureTable) -> None:
     sure = cases.probabilities >= 0.5
     off = np.nan_to_num(cases.measures["pointing"]) == 0
     st.markdown(
-        f"**{amount(int((sure & off).sum()), 'case')}** of {int(sure.sum()):,} called {plain(look.label)} "
-        "with at least 0.5 have the map's peak beside the lesion: right, for a place that is not the finding."
+        f"Of {amount(int(sure.sum()), 'case')} given at least 0.5 for {plain(look.label)}, "
+        f"**{int((sure & off).sum()):,}** have the map's peak beside the lesion: right, for a place that is "
+        "not the finding."
     )
     if len(cases) > 3 and np.ptp(values) > 0 and np.ptp(cases.probabilities) > 0:
         rank = np.corrcoef(mean_ranks(cases.probabilities), mean_ranks(values))[0, 1]
         st.markdown(f"Rank correlation of confidence and {words.name_of(look.measure)}: **{rank:+.2f}**.")
         st.caption("Near 0: a sure verdict says nothing of whether the heatmap lies on the lesion.")
-    st.caption("Click a mark to open its case.")
+    if audit.places:
+        st.caption("Click a mark to open its case.")
 
 
 def _one(audit: Audited, look: Look, row: int) -> None:
@@ -165,12 +167,11 @@ def _card(audit: Audited, look: Look, cases: MeasureTable, at: int) -> None:
     shown = _picture(audit, look, cases, at)
     value, hit = graded(cases, look.measure)[at], cases.measures["pointing"][at] > 0
     st.markdown(
-        f"{words.name_of(look.measure)} **{value:.2f}**, "
-        f"peak {':green[on]' if hit else ':red[off]'} the lesion"
+        f"{words.name_of(look.measure)} **{value:.2f}**, {words.peak(hit, str(cases.cautions[at]))}"
         f"  \n:small[:gray[{plain(look.label)} {cases.probabilities[at]:.3f}, lesion "
         f"{cases.lesion_shares[at]:.1%} of the image]]"
     )
-    if row is not None and shown and str(cases.case_ids[at]) not in audit.files:
+    if row is not None and shown and audit.run.has_weights:
         opening.inspect_link(audit.run, row)
     elif row is not None:
         st.caption(f"Case {row}")

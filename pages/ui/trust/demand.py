@@ -16,7 +16,7 @@ from pages.ui.comparing import choices
 from pages.ui.frame import guarded
 from pages.ui.plain_text import amount, plain
 from pages.ui.trust import progress
-from pages.ui.trust.jobs import Plan
+from pages.ui.trust.jobs import DONE, Plan
 from pages.ui.trust.methods_at_hand import about, same_map, title_of
 from pages.ui.trust.sources import ALL, PARTS, PHANTOMS, Source, is_own, with_masks
 from xai.methods import DEFAULT_METHOD, METHODS, why_not
@@ -24,10 +24,10 @@ from xai.methods import DEFAULT_METHOD, METHODS, why_not
 DATA, PART, METHODS_KEY, FAITHFUL, LIMIT = "data", "part", "methods", "faithfulness", "limit"
 COUNT, SEED, MARKER, DRAWN = "count", "seed", "marker", "modality"
 FAMILIES = {
-    "stored": "from one pass",
-    "perturbation": "many passes",
-    "gradient": "TensorFlow",
-    "library": "TensorFlow, by tf-keras-vis",
+    "stored": "",
+    "perturbation": " (many passes)",
+    "gradient": " (TensorFlow)",
+    "library": " (tf-keras-vis)",
 }
 INTRODUCTION = (
     "Measure a run's heatmaps here and now: on data sets with lesion masks that this computer has, or on "
@@ -123,11 +123,12 @@ def _ask_phantoms(run: Run) -> Source:
 
 def _ask_methods(run: Run) -> list[str]:
     can = [key for key in METHODS if not why_not(key, run) and not same_map(key, run)]
-    titles = {f"{title_of(key)} ({FAMILIES[METHODS[key].family]})": key for key in can}
+    titles = {f"{title_of(key)}{FAMILIES[METHODS[key].family]}": key for key in can}
     first = next((title for title, key in titles.items() if key == DEFAULT_METHOD), None)
     chosen = choices.pick_many(
         "Methods", list(titles), METHODS_KEY, default=[first] if first else [], placeholder="Choose methods",
-        help="The first one gives the headline. Those from one pass cost next to nothing more.",
+        help="The first one gives the headline. Those without a remark come from one pass of the network and "
+        "cost next to nothing more.",
     )  # fmt: skip
     left_out = [
         f"{title_of(key)}: {why}" for key in METHODS if (why := same_map(key, run) or why_not(key, run))
@@ -144,12 +145,13 @@ def _ask_methods(run: Run) -> list[str]:
 def _start_button(plan: Plan) -> None:
     found = trust_caches.audit_jobs().find(plan.key)
     busy = found is not None and found.busy
+    done = found is not None and found.state == DONE
     label = (
-        "Go on with it" if found is not None and not busy and found.done < found.total else "Start the audit"
+        "It is done" if done else "It is running" if busy else "Go on with it" if found else "Start the audit"
     )
     st.button(
-        "It is running" if busy else label, type="primary", width="stretch", icon=":material/play_arrow:",
-        key="start audit", disabled=busy, on_click=_start, args=(plan,),
+        label, type="primary", width="stretch", icon=":material/play_arrow:", key="start audit",
+        disabled=busy or done, on_click=_start, args=(plan,),
     )  # fmt: skip
     if sentence := st.session_state.pop(_REFUSED, None):
         st.error(sentence)

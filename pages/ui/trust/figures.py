@@ -49,7 +49,7 @@ def against_figure(rows: Sequence[Against], colours: Palette, name: str = "the r
         {
             "type": "scatter", "mode": "markers", "name": as_text(words), "y": at, "x": x,
             "marker": {
-                "symbol": symbol, "size": 15 if kind == "ceiling" else 11, "color": colours.muted,
+                "symbol": symbol, "size": 13 if kind == "ceiling" else 10, "color": colours.muted,
                 "line": {"width": 2, "color": colours.muted},
             },
             "hovertemplate": as_text(words) + " %{x:.2f}<extra></extra>",
@@ -62,6 +62,7 @@ def against_figure(rows: Sequence[Against], colours: Palette, name: str = "the r
     data.append(
         {
             "type": "scatter", "mode": "markers", "name": as_text(name), "y": [i for i, _ in known],
+            "legendrank": 1,
             "x": [found["value"] for _, found in known], "marker": {"size": 12, "color": colours.above},
             "error_x": _interval([found for _, found in known], colours.above, 2.2),
             "hovertemplate": "%{x:.3f}<extra>" + as_text(name) + "</extra>",
@@ -161,7 +162,9 @@ def twins_figure(
     data = [
         {
             "type": "scatter", "mode": "markers", "name": name, "x": [row[at] for row in rows], "y": places,
-            "marker": {"size": size, "color": colour, "symbol": symbol, "line": {"width": 2.4, "color": colour}},
+            "marker": {
+                "size": size, "color": colour, "symbol": symbol, "line": {"width": 2.4, "color": colour},
+            },
             "hovertemplate": name + " %{x:.3f}<extra></extra>",
         }
         for name, at, colour, symbol, size in kinds

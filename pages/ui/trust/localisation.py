@@ -99,7 +99,8 @@ def _distribution(audit: Audited, look: Look) -> None:
         on_select=lambda: opening.take_point(_CHART, audit), config=chart_config(f"{audit.run.id}-cases"),
         alt="; ".join(f"{strip.name}: mean {words.metric(strip.mean)}" for strip in strips),
     )  # fmt: skip
-    st.caption("Each mark is a case; a click opens it below the tab Cases.")
+    if audit.places:
+        st.caption("Each mark is a case; a click opens it in the tab Cases.")
 
 
 def _strips(audit: Audited, look: Look, cases: MeasureTable, split: str) -> list[figures.Strip]:

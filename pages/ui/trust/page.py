@@ -11,6 +11,7 @@ from models.reports import Report
 from models.runs import Run
 from pages.ui import pickers, state, trust_caches
 from pages.ui.frame import guarded
+from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_report, show_model_card
 from pages.ui.trust import cases, localisation, methods, opening, sanity, words
 from pages.ui.trust.asking import ask_look
@@ -48,6 +49,8 @@ def show(runs: Sequence[Run], beside: DeltaGenerator) -> None:
 def show_audit(audit: Audited, look: Look) -> None:
     """The tabs of an audit; a tab's own choices rerun this and nothing else."""
     _open_tab_of_a_case()
+    for finding in (audit.document or {}).get("findings", []):
+        st.error(plain(finding["sentence"]), icon=":material/cancel:")
     names = [*TABS, REPORT]
     for tab, name in zip(st.tabs(names, key=opening.TABS, bind="query-params"), names, strict=True):
         if tab.open:

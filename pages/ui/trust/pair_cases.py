@@ -124,9 +124,10 @@ def _case(pair: PairAudit, i: int) -> None:
                 if picture is not None:
                     st.image(picture.png, width="stretch", alt=f"{audit.run.id}, case {row}")
                 value = graded(table_of, pair.look.measure)[i]
+                cautions = str(table_of.cautions[i])
                 st.markdown(
                     f"{plain(audit.run.id)}  \n:small[{words.name_of(pair.look.measure)} **{value:.2f}**, "
-                    f"peak {':green[on]' if hit[i] else ':red[off]'} the lesion]"
+                    f"{words.peak(bool(hit[i]), cautions)}]"
                 )
                 if picture is not None:
                     opening.inspect_link(audit.run, row)

@@ -37,9 +37,9 @@ HITS = ("pointing", "pointing_15", "top5")
 #: Drawn case by case: those that take any value between 0 and 1.
 GRADED = ("iou", "energy", "average_precision", "dice", "iou_otsu", "iou_tuned", "lesions_hit")
 BASELINES = {
-    "centre": ("a blob in the centre", "diamond-open"),
-    "random": ("noise on the same grid", "x-thin-open"),
-    "ceiling": ("the best this grid could do", "line-ns-open"),
+    "centre": ("blob in the centre", "diamond-open"),
+    "random": ("noise", "x-thin-open"),
+    "ceiling": ("best of this grid", "line-ns-open"),
 }
 #: Name in a table or a picker.
 MAPS = {
@@ -102,6 +102,13 @@ def against_centre(found: Mapping[str, object]) -> str:
     if found["high"] < 0:
         return f"**Worse than guessing the middle**: {told}."
     return f"**Not told apart from guessing the middle**: {told}."
+
+
+def peak(hit: bool, cautions: str = "") -> str:
+    """Where the map's peak is, as Markdown; a blank map has none. cautions: kinds with spaces between."""
+    if "blank" in cautions.split():
+        return ":red[map blank]"
+    return f"peak {':green[on]' if hit else ':red[off]'} the lesion"
 
 
 def bold_value(text: str) -> str:
