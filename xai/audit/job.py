@@ -274,8 +274,8 @@ class AuditJob:
         self._told = True
         left = (self.total - self.done) * seconds / self._workers
         self._notice(
-            f"The first case took {seconds:.1f} s ({self.passes_a_case} passes of the network): the "
-            f"{self.total - self.done} others will take about {spoken(left)}."
+            f"The first case took {seconds:.1f} s ({self.passes_a_case} passes of the network): the rest of "
+            f"the {self.total} cases will take about {spoken(left)}."
         )
 
     @property
