@@ -110,3 +110,46 @@ def test_the_verdict_is_at_or_above_the_threshold():
     assert verdict(run, np.array([0.601, 0.399])) == "other"
     three = fake_run(classes=("normal", "benign", "malignant"))
     assert verdict(three, np.array([0.2, 0.45, 0.35])) == "benign"
+
+
+def test_a_map_of_another_unit_is_shown_on_its_own_scale_and_says_so():
+    reading = read_with(study_of(picture()[0]), fake_run(), BlockEngine({"coarse": (0.0, 6.0)}))
+    result = explain_reading(reading, method="layercam")
+    assert result.joint.relative and result.joint.scale == pytest.approx(result.joint.maximum)
+    assert result.cautions[-1].kind == "relative"
+    assert "LayerCAM of coarse_relu" in result.cautions[-1].sentence
+    assert result.rest is None and "do not add up" in result.why_no_contributions
+    plain = explain_reading(reading)
+    assert not plain.joint.relative and plain.why_no_contributions is None
+
+
+def test_one_branchs_layer_is_shown_alone_on_its_own_scale():
+    reading = read_with(study_of(picture()[0]), fake_run(), BlockEngine())
+    result = explain_reading(reading, layer="coarse_relu")
+    assert [h.map.name for h in result.heatmaps] == ["coarse"] and result.joint.grid == (4, 4)
+    assert result.joint.scale == 0.1 and not result.joint.relative
+    assert result.layer == "coarse_relu" and result.rest is None
+    assert "one layer" in result.why_no_contributions
+
+
+def test_a_contrast_is_named_everywhere():
+    reading = read_with(study_of(picture()[0]), fake_run(), BlockEngine())
+    result = explain_reading(reading, "malignant", against="other")
+    assert (result.label, result.against, result.title) == ("malignant", "other", "malignant, not other")
+    assert result.joint.map.title == result.heatmaps[0].map.title == "malignant, not other"
+    # Of one logit that is the margin itself.
+    np.testing.assert_allclose(result.joint.map.values, explain_reading(reading).joint.map.values, atol=1e-7)
+    assert result.margin == pytest.approx(explain_reading(reading).margin)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("method", ["score-cam", "occlusion"])
+def test_flipping_the_image_flips_a_perturbations_map(method, axis):
+    pixels, _ = picture((48, 96))
+    run, engine = fake_run(), BlockEngine()
+    plain, flipped = (
+        explain_study(study_of(image), run, engine, method=method)
+        for image in (pixels, np.flip(pixels, axis))
+    )
+    there_and_back = np.flip(flipped.joint.native(), axis)
+    np.testing.assert_allclose(there_and_back, plain.joint.native(), atol=1e-3 * plain.joint.scale)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.runs import write_run
+from models.runs import load_run, write_run
 from tests.models.runs.tiny_run import tiny_files, write_tiny_run
 from xai.__main__ import main, process_seconds
 
@@ -91,6 +91,49 @@ def test_class_method_and_engine_are_taken(run, tmp_path, capsys, kind):
     assert kind == "onnx" or document["engine"].startswith("onnxruntime")
 
 
+def test_a_perturbation_of_one_class_against_another(run, tmp_path, capsys):
+    scan = image(tmp_path / "scan.png")
+    options = ("--method", "rise", "--masks", "8", "--seed", "2", "--against", "other")
+    status, out, err = explain(capsys, run, scan, "--out", tmp_path / "out", *options, "--json")
+    (document,) = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (document["class"], document["against"], document["method"]) == ("malignant", "other", "rise")
+    assert (document["masks"], document["seed"], document["rest"]) == (8, 2, None)
+    assert [entry["layer"] for entry in document["maps"]] == ["input"]
+    assert document["joint"]["grid"] == [4, 4] and document["joint"]["unit"] == "logit"
+    _, out, _ = explain(capsys, run, scan, "--out", tmp_path / "out", *options)
+    assert "malignant, not other, in logits: margin" in out and "RISE: heatmap 4x4" in out
+    assert "maximum" in out
+
+
+def test_one_branchs_layer_can_be_asked_for(run, tmp_path, capsys):
+    scan, layer = image(tmp_path / "scan.png"), load_run(run).branches[1].target_layer
+    _, out, _ = explain(capsys, run, scan, "--out", tmp_path / "out", "--layer", layer, "--json")
+    (document,) = json.loads(out)
+    assert [entry["layer"] for entry in document["maps"]] == [layer] and document["layer"] == layer
+    assert document["joint"]["grid"] == [4, 4]
+
+
+def test_cancelling_keeps_what_was_done(run, tmp_path, capsys, monkeypatch):
+    """Ctrl-C while the second image is explained."""
+    from xai import explain as explaining
+
+    real, calls = explaining.explain_study, []
+
+    def interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(explaining, "explain_study", interrupted)
+    images = [image(tmp_path / f"{name}.png", seed) for seed, name in enumerate("abc")]
+    status, out, err = explain(capsys, run, *images, "--out", tmp_path / "out", "--json")
+    assert status == 2 and err.startswith("Cancelled") and err.count("\n") == 1
+    assert [document["image"] for document in json.loads(out)] == [str(images[0])]
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
 def test_for_people_it_prints_words(run, tmp_path, capsys):
     scan = image(tmp_path / "scan.png")
     status, out, _ = explain(capsys, run, scan, "--out", tmp_path / "out")
@@ -124,6 +167,12 @@ def test_equal_names_of_different_images_are_both_kept(run, tmp_path, capsys):
         (["RUN", "scan.png", "--mask", "small.png", "--out", "out"], "59 x 40"),
         (["RUN", "scan.png", "--class", "benign", "--out", "out"], "other, malignant"),
         (["RUN", "scan.png", "--method", "lime", "--out", "out"], "grad-cam, grad-cam++"),
+        (["RUN", "scan.png", "--against", "benign", "--out", "out"], "other, malignant"),
+        (["RUN", "scan.png", "--against", "malignant", "--out", "out"], "held against itself"),
+        (["RUN", "scan.png", "--layer", "conv1", "--out", "out"], "no layer 'conv1'"),
+        (["RUN", "scan.png", "--method", "rise", "--masks", "0", "--out", "out"], "0 masks"),
+        (["RUN", "scan.png", "--method", "rise", "--layer", "x", "--out", "out"], "no layer"),
+        (["RUN", "scan.png", "--method", "tf-keras-vis/score-cam", "--out", "out"], "softmax"),
         (["RUN", "scan.png", "--engine", "abacus", "--out", "out"], "abacus"),
         (["RUN", "scan.png", "scan.png", "--mask", "small.png", "--out", "out"], "1 masks for 2 images"),
         (["RUN", "scan.png", "--out", "scan.png"], "is a file"),

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from models import __version__
 from models.errors import BadInput
 from tests.xai.fakes import BlockEngine, fake_run, study_of
-from xai.explain import explain_study
+from xai.explain import explain_reading, explain_study
 from xai.export import document, file_stem, overlay_png, png_bytes, to_json, write_explanation
 from xai.overlay import draw_overlay
 
@@ -138,3 +139,51 @@ def test_a_folder_that_cannot_be_written_is_refused_and_left_clean(tmp_path):
     with pytest.raises(BadInput, match="give a folder"):
         write_explanation(explained(), tmp_path / "file" / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_document_names_the_question_and_the_unit():
+    found = document(explained())
+    assert (found["method"], found["against"], found["layer"]) == ("grad-cam", None, None)
+    assert found["joint"]["unit"] == found["maps"][0]["unit"] == "logit per cell"
+    assert found["joint"]["relative"] is False
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8)
+    asked = {"method": "rise", "against": "other", "masks": 8, "seed": 3}
+    result = explain_study(study_of(pixels), fake_run(), BlockEngine(), "malignant", **asked)
+    found = document(result)
+    assert {key: found[key] for key in asked} == asked
+    assert [(entry["layer"], entry["unit"], entry["contribution"]) for entry in found["maps"]] == [
+        ("input", "logit", None)
+    ]
+    assert found["joint"]["relative"] and found["rest"] is None and "add up" in found["why_no_contributions"]
+    json.loads(to_json(found))
+
+
+def test_names_of_other_questions_do_not_meet():
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8)
+
+    def stem(**asked):
+        return file_stem(explain_study(study_of(pixels), fake_run(), BlockEngine(), "malignant", **asked))
+
+    stems = {
+        stem(),
+        stem(method="grad-cam++"),
+        stem(against="other"),
+        stem(layer="fine_relu"),
+        stem(method="layercam"),
+        stem(method="rise", masks=8),
+        stem(method="rise", masks=8, seed=1),
+    }
+    assert len(stems) == 7
+    assert stem(method="grad-cam++").endswith("-malignant-grad-campp")
+
+
+def test_a_long_question_is_cut_and_still_told_apart():
+    long = tuple(f"{kind} {'x' * 80}" for kind in ("a", "b"))
+    reading = explained().reading
+    renamed = replace(
+        reading,
+        explained=replace(reading.explained, classes=long),
+        run=fake_run(classes=long, positive=long[1]),
+    )
+    stems = {file_stem(explain_reading(renamed, label, against=other)) for label, other in (long, long[::-1])}
+    assert len(stems) == 2 and all(len(stem) < 200 for stem in stems)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.xai.fakes import heatmap_of
+from models.inputs import Placement
+from tests.xai.fakes import grid_map, heatmap_of
+from xai.heatmap import Heatmap
 
 
 def test_extremes_are_absolute_and_signed():
@@ -70,3 +72,28 @@ def test_saturation_counts_image_and_not_padding():
     # 10 of the 64 cells, but 10 of the 16 that hold image.
     assert heatmap_of(values, native=(8, 32)).saturated
     assert not heatmap_of(values).saturated
+
+
+def relative(values, native=(32, 32)):
+    return Heatmap.relative_to_itself(grid_map(values), Placement.fitting(native, (32, 32), "pad"))
+
+
+def test_a_relative_map_has_its_own_maximum_as_scale():
+    heatmap = relative([[40.0, -900.0], [10.0, 0.0]])
+    assert heatmap.relative and heatmap.scale == 40 and not heatmap.blank
+    assert not heatmap_of([[1, 0]]).relative
+    # Unit and size may be anything: a millionth of a logit says nothing here.
+    assert not relative([[3e-9, 0], [0, 0]]).blank
+    values = np.zeros((8, 8))
+    values[0, 0], values[3, 2] = 9, 2
+    assert relative(values, native=(8, 32)).scale == 2, "rows of padding do not count"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[0, 0], [0, 0]], [[-3, -1], [-2, -1]], [[7, 7], [7, 7]], [[np.nan, 1], [0, 0]]],
+    ids=["zero", "all against", "constant", "not a number"],
+)
+def test_a_relative_map_without_positive_spread_is_blank(values):
+    heatmap = relative(values)
+    assert heatmap.blank and heatmap.scale > 0
