@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from models.data.marks import MarkRegion
 from models.engines import Scores, open_engine
 from models.runs import load_run
 from tests.pages.tiny_run import write_tiny_run
 from tests.xai.fakes import SIDE, BlockEngine, fake_run, grid_map, study_of
 from xai.explain import CaseExplanation, explain_reading, read_with
+from xai.guards.shortcuts import Shortcuts
 from xai.heatmap import Heatmap
 from xai.trust import Light, TrustCard, entry, trust_card
 from xai.trust import image as image_lights
@@ -180,33 +182,56 @@ def test_slow_maps_are_not_made_again(chequered: CaseExplanation):
 # Marks and background
 
 
-def shortcuts(heat: float, change: float, flips: bool = False, outside: float = 0.0):
-    region = SimpleNamespace(kind="label", mask=np.zeros((SIDE, SIDE), bool))
-    found = SimpleNamespace(regions=(region,), heat_on_marks=heat, heat_outside=outside)
-    return found, SimpleNamespace(change=change, label_changed=flips)
+def lit_mark(
+    monkeypatch: pytest.MonkeyPatch, on_marks: float, fall: float, flips: bool = False, outside: float = 0.0
+) -> None:
+    """Marks (none where on_marks is None) and background with these shares of the heat; painting over any of
+    it takes `fall` from the probability of malignant."""
+    region = MarkRegion("label", 1.0, np.zeros((SIDE, SIDE), bool))
+    regions = () if on_marks is None else (region,)
+    found = Shortcuts(regions, np.zeros((SIDE, SIDE), bool), on_marks or 0.0, outside, ())
+
+    def rerun(reading, engine, shortcuts):
+        before = reading.probabilities["malignant"]
+        return SimpleNamespace(probabilities={"malignant": before - fall}, label_changed=flips)
+
+    monkeypatch.setattr("xai.guards.shortcuts.find_shortcuts", lambda *_: found)
+    monkeypatch.setattr("xai.guards.shortcuts.without_marks", rerun)
 
 
 @pytest.mark.parametrize(
-    ("heat", "change", "flips", "level"),
+    ("heat", "fall", "flips", "level"),
     [
-        (0.60, -0.50, True, "bad"),
-        (0.60, -0.50, False, "bad"),
-        (0.15, -0.30, True, "bad"),
-        (0.15, -0.30, False, "doubt"),
-        (0.60, -0.01, True, "doubt"),
-        (0.02, -0.30, True, "doubt"),
+        (0.60, 0.50, True, "bad"),
+        (0.60, 0.50, False, "bad"),
+        (0.15, 0.30, True, "bad"),
+        (0.15, 0.30, False, "doubt"),
+        (0.60, 0.01, True, "doubt"),
+        (0.60, -0.30, False, "doubt"),  # without the mark it is surer: no reason for what it said
+        (0.02, 0.30, True, "doubt"),
         (0.02, 0.01, False, "good"),
     ],
 )
 def test_heat_on_marks_counts_where_the_model_relies_on_them(
-    heat: float, change: float, flips: bool, level: str, chequered: CaseExplanation, monkeypatch
+    heat: float, fall: float, flips: bool, level: str, chequered: CaseExplanation, monkeypatch
 ):
-    found, rerun = shortcuts(heat, change, flips)
-    monkeypatch.setattr("xai.guards.shortcuts.find_shortcuts", lambda *_: found)
-    monkeypatch.setattr("xai.guards.shortcuts.without_marks", lambda *_: rerun)
+    lit_mark(monkeypatch, heat, fall, flips)
     said = image_lights.shortcut_light(chequered, chequered.joint, BlockEngine())
     assert said.level == level
-    assert f"{heat:.0%} of heat" in said.figure and f"{change:+.2f}" in said.figure
+    assert f"{heat:.0%} of heat" in said.figure and f"{-fall:+.2f}" in said.figure
+
+
+def test_heat_off_the_tissue_fails_only_where_the_background_is_certain(
+    chequered: CaseExplanation, monkeypatch
+):
+    lit_mark(monkeypatch, None, 0.5, outside=0.6)
+    study = chequered.reading.study
+    for modality, level in (("ultrasound", "doubt"), ("mammography", "bad"), (None, "doubt")):
+        reading = replace(chequered.reading, study=replace(study, modality=modality))
+        said = image_lights.shortcut_light(
+            replace(chequered, reading=reading), chequered.joint, BlockEngine()
+        )
+        assert said.level == level and "outside of the tissue" in said.sentence
 
 
 # Agreement, the run's audit, and the lesion's mask

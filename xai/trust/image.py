@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xai.guards import judge
 from xai.trust.light import Level, Light
@@ -10,16 +13,20 @@ from xai.trust.light import Level, Light
 if TYPE_CHECKING:
     from models.engines import Engine
     from xai.explain import CaseExplanation
+    from xai.guards.shortcuts import Shortcuts
     from xai.heatmap import Heatmap
 
-#: Share of the heat on marks, or off the tissue, that raises a doubt. A cell of a 7 x 7 grid is 2 % of the
-#: image, so a mark beside a lesion gets some of its heat: a tenth is more than that spill alone.
-SHORTCUT_HEAT_DOUBT = 0.10
-#: A quarter of the heat where there is no tissue is the bound of the padding guard (xai.guards) as well.
-SHORTCUT_HEAT_BAD = 0.25
-#: Change of the probability without the marks that counts as reliance on them: a tenth moves a case across
-#: most operating points' neighbourhoods; painting over a region alone moves it by a few hundredths.
-SHORTCUT_CHANGE = 0.10
+#: Share of the heat on marks that raises a doubt. A cell of a 7 x 7 grid is 2 % of the image, so a mark
+#: beside a lesion gets some of its heat: a tenth is more than that spill alone.
+MARK_HEAT_DOUBT = 0.10
+#: A quarter of the heat where there is no tissue is the bound of the guards as well (xai.guards).
+HEAT_BAD = 0.25
+#: Fall of the explained class's probability without the marks that counts as reliance on them: painting over
+#: a region that means nothing moves it by a few hundredths.
+RELIANCE = 0.10
+#: Where what is no tissue is told for certain. In ultrasound a shadow, and the inside of a lesion, are as
+#: dark as the background, so heat there is a doubt and no failure.
+CERTAIN_BACKGROUND = ("mammography",)
 
 GUARDS = "Map itself"
 FAMILIARITY = "Familiar image"
@@ -58,38 +65,54 @@ def familiarity_light(result: CaseExplanation) -> Light:
 
 def shortcut_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) -> Light:
     """Heat on burned-in marks or off the tissue, and the prediction again without them."""
-    from xai.guards.shortcuts import find_shortcuts, without_marks
+    from xai.guards.shortcuts import find_shortcuts
 
     why = (
         "Burned-in text, calipers, rulers, labels, and what lies outside of the tissue are looked for; then "
-        "they are painted over and the model is asked again (one pass). A doubt where the probability moves "
-        f"by {SHORTCUT_CHANGE:.2f} or {SHORTCUT_HEAT_DOUBT:.0%} of the heat lies there; a failure where it "
-        f"moves so and either {SHORTCUT_HEAT_BAD:.0%} of the heat lies there or the verdict changes."
+        "they are painted over and the model is asked again. It fails where the explained class then loses "
+        f"{RELIANCE:.2f} of its probability and {HEAT_BAD:.0%} of the heat lay there (or "
+        f"{MARK_HEAT_DOUBT:.0%} and the verdict changes). Only half of that is a doubt; so is heat off the "
+        "tissue where tissue can be as dark as the background (ultrasound)."
     )
     found = find_shortcuts(result.study, heatmap)
-    heat = max(found.heat_on_marks, found.heat_outside)
-    if not found.regions and found.heat_outside < SHORTCUT_HEAT_DOUBT:
+    tests = []
+    if found.regions:
+        kinds = ", ".join(sorted({region.kind for region in found.regions}))
+        alone = replace(found, outside=np.zeros_like(found.outside))
+        tests.append(_test(result, engine, alone, found.heat_on_marks, f"on burned-in marks ({kinds})"))
+    if found.heat_outside >= HEAT_BAD:
+        alone = replace(found, regions=())
+        outside = _test(result, engine, alone, found.heat_outside, "outside of the tissue")
+        sure = result.study.modality in CERTAIN_BACKGROUND
+        tests.append(outside if sure else replace(outside, level=min(outside.level, 1)))
+    if not tests:
         return Light(SHORTCUTS, "good", "none found", "No burned-in marks, and the heat is on tissue.", why)
-    rerun = without_marks(result.reading, engine, found)
-    change = float(rerun.change)
-    figure = f"{heat:.0%} of heat, p {change:+.2f}"
-    where = _where(found)
-    moved = f"painting {'them' if found.regions else 'it'} over moves the probability by {change:+.2f}"
-    hot, relies = heat >= SHORTCUT_HEAT_DOUBT, abs(change) >= SHORTCUT_CHANGE
-    if relies and (heat >= SHORTCUT_HEAT_BAD or (hot and rerun.label_changed)):
-        flips = " and changes the verdict" if rerun.label_changed else ""
-        sentence = f"{heat:.0%} of the heat is {where}, and {moved}{flips}: the model relies on them."
-        return Light(SHORTCUTS, "bad", figure, sentence, why)
-    if relies or hot:
-        sentence = f"{heat:.0%} of the heat is {where}; {moved}: look whether the model reads them."
-        return Light(SHORTCUTS, "doubt", figure, sentence, why)
-    return Light(SHORTCUTS, "good", figure, f"Little heat is {where}, and {moved}.", why)
+    worst = max(tests, key=lambda test: (test.level, test.heat))
+    level: Level = ("good", "doubt", "bad")[worst.level]
+    return Light(SHORTCUTS, level, f"{worst.heat:.0%} of heat, p {worst.change:+.2f}", worst.sentence, why)
 
 
-def _where(found) -> str:
-    kinds = sorted({region.kind for region in found.regions})
-    marks = f"on burned-in marks ({', '.join(kinds)})" if kinds else ""
-    outside = "outside of the tissue"
-    if not kinds or found.heat_outside > found.heat_on_marks:
-        return outside
-    return marks
+@dataclass(frozen=True)
+class _Without:
+    """The prediction without one kind of shortcut. level: 0 good, 1 doubt, 2 bad."""
+
+    level: int
+    heat: float
+    change: float
+    sentence: str
+
+
+def _test(result: CaseExplanation, engine: Engine, shortcuts: Shortcuts, heat: float, where: str) -> _Without:
+    from xai.guards.shortcuts import without_marks
+
+    rerun = without_marks(result.reading, engine, shortcuts)
+    change = rerun.probabilities[result.label] - result.reading.probabilities[result.label]
+    flips = ", which changes the verdict" if rerun.label_changed else ""
+    moved = f"painted over, the probability of {result.label} moves by {change:+.2f}{flips}"
+    said = f"{heat:.0%} of the heat is {where}; {moved}"
+    hot, relies = heat >= MARK_HEAT_DOUBT, change <= -RELIANCE
+    if relies and (heat >= HEAT_BAD or (hot and rerun.label_changed)):
+        return _Without(2, heat, change, f"{said}: the model relies on what is no tissue.")
+    if hot or abs(change) >= RELIANCE:
+        return _Without(1, heat, change, f"{said}: look whether the model reads it.")
+    return _Without(0, heat, change, f"{said}.")

@@ -36,7 +36,7 @@ def read_before(study: Study, run: Run) -> Read | None:
     image, questions = st.columns([3, 1.3], gap="medium")
     with questions:
         st.subheader("Your reading first", anchor=False)
-        opinion = ask_opinion(study, "before", "Record, then show the model's")
+        opinion = ask_opinion(study, "before", "Record and see the model's")
         st.caption(f"{sentences.NOT_A_DIAGNOSIS}. {NOWHERE_ELSE}")
     if opinion is not None:
         _reads()[asked] = Read(asked, opinion)
