@@ -23,6 +23,7 @@ import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,15 +41,13 @@ FEATURES_FILE = "features.npz"
 MAX_FILE_BYTES = 1 << 20
 DIRECTIONS = 32
 FACTS = (
-    "mean grey",
-    "spread of the greys",
-    "share of black",
-    "share of white",
-    "fine detail",
-    "coarse detail",
-    "symmetry",
-    "colour",
-    "shape",
+    *("5 %", "25 %", "median", "75 %", "95 %"),
+    *("black", "white"),
+    *("finest detail", "fine detail", "middle detail", "coarse detail", "large forms"),
+    *("fine streaks", "coarse streaks"),
+    *("fine sparseness", "coarse sparseness"),
+    *("top", "bottom", "centre"),
+    *("symmetry", "colour", "shape"),
 )
 """What `picture_facts` gives, in its order."""
 _BATCH = 16
@@ -168,27 +167,35 @@ def describe(explained: Explained, facts: np.ndarray) -> np.ndarray:
 def picture_facts(study: Study, prepared: Prepared) -> np.ndarray:
     """float32 [P] as `FACTS` names them, of a study and its tensor.
 
-    Greys are those of the tensor's content, without padding; colour is the share of the study's pixels whose
-    channels differ by over a tenth; shape the logarithm of width over height.
+    Of the greys of the tensor's content, without padding: percentiles; shares of black and white; logarithms
+    of the contrast in five octaves; of the ratio of changes downwards to changes across (streaks: ultrasound
+    lies in layers) and of mean to root-mean-square detail (sparseness), both at two scales; how much brighter
+    the top third, the bottom third and the centre are than the whole; correlation with the mirror image. Of
+    the study: share of pixels whose channels differ by over a tenth; logarithm of width over height.
     """
     top, left, height, width = (round(side) for side in prepared.placement.box)
     grey = prepared.tensor[0, top : top + height, left : left + width].mean(axis=2)
-    coarse = _blurred(grey)
-    fine = grey - coarse
-    return np.array(
-        [
-            grey.mean(),
-            grey.std(),
-            (grey <= _BLACK).mean(),
-            (grey >= _WHITE).mean(),
-            np.log(fine.std() + 1e-3),
-            np.log(coarse.std() + 1e-3),
-            _symmetry(coarse),
-            _colour_share(study),
-            np.log(study.width / study.height),
-        ],
-        np.float32,
-    )
+    steps = [grey, *(_blurred(grey, sigma) for sigma in (1, 2, 4, 8))]
+    bands = [finer - coarser for finer, coarser in pairwise(steps)]
+    mean, third, side = grey.mean(), max(1, height // 3), width // 4
+    middle = grey[height // 4 : height - height // 4, side : width - side]
+    facts = [
+        *np.percentile(grey, (5, 25, 50, 75, 95)),
+        (grey <= _BLACK).mean(),
+        (grey >= _WHITE).mean(),
+        *(np.log(band.std() + 1e-3) for band in (*bands, steps[-1])),
+        _streaks(grey),
+        _streaks(steps[2]),
+        _sparseness(bands[0]),
+        _sparseness(bands[2]),
+        grey[:third].mean() - mean,
+        grey[-third:].mean() - mean,
+        (middle.mean() if middle.size else mean) - mean,
+        _symmetry(steps[-1]),
+        _colour_share(study),
+        np.log(study.width / study.height),
+    ]
+    return np.array(facts, np.float32)
 
 
 def rows_of(engine: Engine, cases: Iterable[Case]) -> np.ndarray:
@@ -276,10 +283,20 @@ def _whitening(away: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(values)
 
 
-def _blurred(grey: np.ndarray) -> np.ndarray:
+def _blurred(grey: np.ndarray, sigma: float) -> np.ndarray:
     import cv2
 
-    return cv2.GaussianBlur(grey, (0, 0), max(1.0, max(grey.shape) / 64))
+    return cv2.GaussianBlur(grey, (0, 0), sigma)
+
+
+def _streaks(grey: np.ndarray) -> float:
+    down = np.abs(np.diff(grey, axis=0)).sum() / grey.size
+    across = np.abs(np.diff(grey, axis=1)).sum() / grey.size
+    return float(np.log((down + 1e-3) / (across + 1e-3)))
+
+
+def _sparseness(band: np.ndarray) -> float:
+    return float(np.log((np.abs(band).mean() + 1e-3) / (band.std() + 1e-3)))
 
 
 def _symmetry(grey: np.ndarray) -> float:

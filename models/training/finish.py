@@ -19,6 +19,7 @@ from models.data.manifest import Manifest
 from models.data.splits import PARTS, Split
 from models.engines import open_engine
 from models.engines.cost import cost_of
+from models.engines.familiarity import FEATURES_FILE, fit_familiarity, rows_of
 from models.engines.grids import resample
 from models.engines.scoring import score
 from models.evaluation import (
@@ -90,6 +91,7 @@ def finish(
         final = _calibrated(predictions, card)
         write_predictions(final, Path(folder) / "predictions.csv")
         files["predictions.csv"] = Path(folder) / "predictions.csv"
+        files[FEATURES_FILE] = _familiarity(measured, parts, quiet)
         files[CASES_FILE] = case_table(manifest, final.case_ids.tolist()).to_csv()
         if _under_a_root(out):
             _share_trunks(out.parent.parent / "trunks", inside)
@@ -251,6 +253,14 @@ def branch_scales(joint: float, cells: int, branches: Mapping[str, int]) -> dict
     """The joint map's scale over `cells`, and each branch's over its own number of cells: equal logit per
     area."""
     return {"joint": joint} | {name: joint * cells / own for name, own in branches.items()}
+
+
+def _familiarity(run: Run, parts: dict[str, Part], quiet: bool) -> bytes:
+    """What the run keeps of its training images, measured against validation and test: `features.npz`."""
+    engine, watch = open_engine(run, "onnx"), progress_bar("familiarity", "image", quiet)
+    training = rows_of(engine, watch(parts["train"].cases))
+    held_out = rows_of(engine, watch((*parts["validation"].cases, *parts["test"].cases)))
+    return fit_familiarity(training, held_out).to_bytes()
 
 
 def _shared_trunk(recipe: Recipe, digest: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
     from models.runs import Run
     from xai.explain import Reading
 
-DOUBT_PERCENTILE = 97.5
-"""One in forty of the run's own held-out images is as far: worth a second look, no more."""
-BEYOND = 1.001
-"""Further than every held-out image by more than two engines' rounding can make."""
+DOUBT_PERCENTILE, BAD_PERCENTILE = 97.5, 99.0
+"""One in forty of the run's own held-out images lies as far: worth a second look; one in a hundred: told. The
+furthest of them is often an oddity of its own, so an image need not lie beyond all of them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Familiar:
 def judge_image(reading: Reading) -> Familiar:
     """The image of a reading against the statistics in its run's `features.npz`, without another pass.
 
-    "bad": further than every held-out image of the run; "doubt": further than 97.5 % of them.
+    "bad": further than 99 % of the run's held-out images; "doubt": further than 97.5 %.
     """
     from models.engines.familiarity import picture_facts
 
@@ -47,35 +47,23 @@ def judge_image(reading: Reading) -> Familiar:
         return Familiar(
             None,
             "unknown",
-            f"The run {run.id} keeps no statistics of its training images, so it cannot be told whether this "
+            f"The run {run.id} keeps no statistics of its training images, so nobody can tell whether this "
             "image is like them.",
         )
     facts = picture_facts(reading.study, run.inputs.tensor(reading.study))
     distance = float(known.distance(reading.explained, facts[None])[0])
-    percentile = known.percentile(distance)
-    if not np.isfinite(distance) or distance > BEYOND * known.held_out[-1]:
-        return Familiar(
-            100.0,
-            "bad",
-            f"This image is unlike the training images (further than 100 % of the {len(known)} held-out "
-            "images): the probability means nothing here.",
-            distance,
+    # Activations that are not numbers lie nowhere near.
+    percentile = known.percentile(distance) if np.isfinite(distance) else 100.0
+    further = f"further than {floor(percentile)} % of the run's {len(known)} held-out images"
+    if percentile > BAD_PERCENTILE:
+        sentence = (
+            f"This image is unlike the training images ({further}): the probability means nothing here."
         )
+        return Familiar(percentile, "bad", sentence, distance)
     if percentile > DOUBT_PERCENTILE:
-        return Familiar(
-            percentile,
-            "doubt",
-            f"This image is at the edge of what the run was trained on (further than {percentile:.0f} % of "
-            f"the {len(known)} held-out images): take the probability with caution.",
-            distance,
-        )
-    return Familiar(
-        percentile,
-        "good",
-        f"This image is like the training images (further than {percentile:.0f} % of the {len(known)} "
-        "held-out images).",
-        distance,
-    )
+        sentence = f"This image is at the edge of the training images ({further}): doubt the probability."
+        return Familiar(percentile, "doubt", sentence, distance)
+    return Familiar(percentile, "good", f"This image is like the training images ({further}).", distance)
 
 
 @lru_cache(maxsize=8)
