@@ -78,10 +78,15 @@ def _pooled() -> Fixed:
 
 
 def _flatten() -> Fixed:
-    """Two convolutions at full size, 2x2 maxima, flattened: the gradient differs from cell to cell."""
+    """Two convolutions at full size, 2x2 maxima, flattened: the gradient differs from cell to cell.
+
+    The last biases are high enough for a positive maximum in every 2x2 cells: where all are 0 frameworks
+    differ in which of them gets the gradient.
+    """
     rng = np.random.default_rng(6)
     image = _image(rng, 12)
     stages = (_stage(rng, 1, 4), _stage(rng, 4, 6))
+    stages[-1].bias[:] += 1.0
     return Fixed(image, stages, True, (_dense(rng, 6 * 6 * 6, 8), _dense(rng, 8, 3)), 1)
 
 

@@ -70,19 +70,18 @@ def _cam(kind: str, engine, tensor, target, classes, layer, masks) -> np.ndarray
     from tf_keras_vis.layercam import Layercam
 
     library = {"Gradcam": Gradcam, "GradcamPlusPlus": GradcamPlusPlus, "Layercam": Layercam}[kind]
-    call = library(engine.network.logits_model, clone=False)
+    call = library(_model(engine), clone=False)
     return call(_score(engine, target, classes), tensor, penultimate_layer=layer, **_PLAIN)
 
 
 def _saliency(engine, tensor, target, classes, layer, masks) -> np.ndarray:
     from tf_keras_vis.saliency import Saliency
 
-    call = Saliency(engine.network.logits_model, clone=False)
+    call = Saliency(_model(engine), clone=False)
     return call(_score(engine, target, classes), tensor, normalize_map=False)
 
 
 def _score_cam(engine, tensor, target, classes, layer, masks) -> np.ndarray:
-    import keras
     from tf_keras_vis.scorecam import Scorecam
 
     network = engine.network
@@ -92,15 +91,24 @@ def _score_cam(engine, tensor, target, classes, layer, masks) -> np.ndarray:
             "weight would be 1, so choose score-cam."
         )
     channels = network.model.get_layer(layer).output.shape[-1]
-    # A model of its own, since its way of predicting is changed: progress bars go to stdout otherwise.
-    model = keras.Model(network.model.input, network.logits_model.output)
-    model.predict = partial(model.predict, verbose=0)
+    model = _model(engine)
+    predict = model.predict
+    # Its progress bars would go to stdout, where a command prints its answer.
+    model.predict = lambda images, **options: predict(images, verbose=0, **options)
     weights = target.weights(classes).astype(np.float32)
     call = Scorecam(model, clone=False)
     most = None if masks is None else min(masks, channels)
     return call(
         lambda shares: np.asarray(shares) @ weights, tensor, penultimate_layer=layer, max_N=most, **_PLAIN
     )
+
+
+def _model(engine: TensorFlowEngine):
+    """The network from its image, in a list as the library hands it over, to its logits: a model of its own
+    over the same layers."""
+    import keras
+
+    return keras.Model([engine.network.model.input], engine.network.logits_model.output)
 
 
 def _score(engine: TensorFlowEngine, target: Target, classes: Sequence[str]):
