@@ -12,8 +12,8 @@ PURPOSE = (
     "LesionLens shows what a breast-imaging classifier says about an image, and where in the image the "
     "evidence for it lies. Open a sample below or give an image of your own in Inspect: you get the "
     "calibrated probability, a heatmap of every branch on an absolute scale, and how far the run has "
-    "proved itself. Evaluate, Training and Compare show what stands behind each run; Trust measures how far its "
-    "heatmaps can be believed; Import puts results of your own beside them."
+    "proved itself. Evaluate, Training and Compare show what stands behind each run; Trust measures how far "
+    "its heatmaps can be believed; Import puts results of your own beside them."
 )
 LIMITS = (
     "The runs here were trained on small public data sets or on synthetic phantoms. A heatmap shows what "

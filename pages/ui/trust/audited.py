@@ -37,7 +37,7 @@ class Look:
 class Audited:
     """An audit of a run. document: its JSON, None for a table stored without one. groups: case id -> group.
     places: case id -> row of the run's predictions.csv, for the cases that have one. files: case id -> the
-    case as its manifest lists it, of an audit made on this visit."""
+    case as its manifest lists it, and `on` what was audited, of an audit made on this visit."""
 
     run: Run
     table: MeasureTable
@@ -45,6 +45,7 @@ class Audited:
     groups: Mapping[str, str]
     places: Mapping[str, int]
     files: Mapping[str, Case] = field(default_factory=dict)
+    on: str = ""
     _kept: dict = field(default_factory=dict, repr=False)
 
     @property
@@ -99,6 +100,11 @@ class Audited:
 
         return self._once(("over", look.method, look.map, look.label, baseline, measure), counted)
 
+    @property
+    def openable(self) -> bool:
+        """Whether a case of it can be opened by its row."""
+        return any(case in self.places for case in set(self.table.case_ids.tolist()))
+
     def row(self, case_id: str) -> int | None:
         """The case's row in predictions.csv."""
         return self.places.get(case_id)
@@ -142,11 +148,13 @@ def audited(
     case_ids: Iterable[str],
     groups: Mapping[str, str] | None = None,
     files: Mapping[str, Case] | None = None,
+    on: str = "",
 ) -> Audited:
     """An audit ready to look at. case_ids: of the run's predictions in their order, where the audited cases
     are among them. groups: None for what the run's predictions tell."""
     places = {str(case): row for row, case in enumerate(case_ids)}
-    return Audited(run, table, document, case_groups(run) if groups is None else groups, places, files or {})
+    known = case_groups(run) if groups is None else groups
+    return Audited(run, table, document, known, places, files or {}, on)
 
 
 __all__ = ["BASELINES", "JOINT", "Audited", "Look", "audited", "graded", "in_size"]

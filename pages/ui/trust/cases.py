@@ -96,7 +96,7 @@ def _said(audit: Audited, look: Look, cases: MeasureTable) -> None:
         rank = np.corrcoef(mean_ranks(cases.probabilities), mean_ranks(values))[0, 1]
         st.markdown(f"Rank correlation of confidence and {words.name_of(look.measure)}: **{rank:+.2f}**.")
         st.caption("Near 0: a sure verdict says nothing of whether the heatmap lies on the lesion.")
-    if audit.places:
+    if audit.openable:
         st.caption("Click a mark to open its case.")
 
 
@@ -123,7 +123,7 @@ def _facts(audit: Audited, cases: MeasureTable, at: int, row: int) -> None:
         f"{cases.lesion_shares[at]:.1%} of the image"
     ]
     lines += [
-        f"{words.name_of(name)} {value:.2f}"
+        f"{words.name_of(name)} {words.of_a_case(name, value)}"
         for name in audit.measures
         if name in words.HEADLINE and np.isfinite(value := float(cases.measures[name][at]))
     ]

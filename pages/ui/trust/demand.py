@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from models.data.at_hand import DATA_VARIABLE
-from models.data.phantoms import MODALITIES
+from models.data.phantoms import LABELS, MODALITIES
 from models.errors import BadInput
 from models.runs import Run
 from pages.ui import caches, pickers, trust_caches
@@ -18,11 +19,12 @@ from pages.ui.plain_text import amount, plain
 from pages.ui.trust import progress
 from pages.ui.trust.jobs import DONE, Plan
 from pages.ui.trust.methods_at_hand import about, same_map, title_of
-from pages.ui.trust.sources import ALL, PARTS, PHANTOMS, Source, is_own, with_masks
+from pages.ui.trust.sources import ALL, PARTS, PHANTOMS, Source, is_own, strange_labels, with_masks
 from xai.methods import DEFAULT_METHOD, METHODS, why_not
 
 DATA, PART, METHODS_KEY, FAITHFUL, LIMIT = "data", "part", "methods", "faithfulness", "limit"
 COUNT, SEED, MARKER, DRAWN = "count", "seed", "marker", "modality"
+POSITIVES = {labels[-1] for labels in LABELS.values()}
 FAMILIES = {
     "stored": "",
     "perturbation": " (many passes)",
@@ -87,7 +89,7 @@ def _ask_source(run: Run) -> Source | None:
             f"manifest.csv, into the folder that {DATA_VARIABLE} names."
         )
     if name == PHANTOMS:
-        return _ask_phantoms(run)
+        return _ask_meanings(run, _ask_phantoms(run))
     manifest = by_name[name]
     part = ALL
     if is_own(run, manifest):
@@ -95,7 +97,20 @@ def _ask_source(run: Run) -> Source | None:
             "Part of its split", PARTS, default=PARTS[0], required=True, key=PART, bind="query-params",
             width="stretch", help="Test cases took no part in the training: the others flatter.",
         )  # fmt: skip
-    return Source(name, manifest, part)
+    return _ask_meanings(run, Source(name, manifest, part))
+
+
+def _ask_meanings(run: Run, source: Source) -> Source:
+    """What labels mean that the run does not know: of phantoms the positive one is its positive class."""
+    meanings = []
+    for label in strange_labels(run, source):
+        own = run.positive if label in POSITIVES else next(c for c in run.classes if c != run.positive)
+        meant = st.selectbox(
+            f"What {plain(label)} means to the run", run.classes, run.classes.index(own),
+            key=f"means_{label}", bind="query-params", filter_mode=None,
+        )  # fmt: skip
+        meanings.append((label, meant))
+    return replace(source, meanings=tuple(meanings))
 
 
 def _fits(run: Run, manifest) -> bool:

@@ -27,8 +27,10 @@ def show(audit: Audited, look: Look) -> None:
     st.subheader("Lesions found against false marks", anchor=False)
     drawn, told = st.columns([5.4, 4.6], gap="large")
     with drawn:
-        line = Line("", np.array(found["fp_per_image"]), np.array(found["sensitivity"]), palette().above)
         reach = min(MOST_MARKS, max([1.0, *found["fp_per_image"]]))
+        # With every mark told, more false ones find no more lesions.
+        x, y = [*found["fp_per_image"], 2 * MOST_MARKS], [*found["sensitivity"], found["sensitivity"][-1]]
+        line = Line("", np.array(x), np.array(y), palette().above, stepped=True)
         axes = Axes("false marks an image", "lesions found", (-0.02 * reach, 1.02 * reach), (-0.01, 1.03))
         st.plotly_chart(
             line_figure([line], axes, palette()), theme=None, key="froc", config=chart_config("froc"),

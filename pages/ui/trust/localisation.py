@@ -15,7 +15,7 @@ from xai.audit import SIZES
 from xai.audit.table import MeasureTable
 
 SPLIT = "by"
-BY_SIZE, BY_CLASS, TOGETHER = "lesion size", "class", "all together"
+BY_SIZE, BY_CLASS, TOGETHER = "lesion size", "class", "together"
 _CHART = "trust_strip"
 
 
@@ -82,7 +82,7 @@ def _said(audit: Audited, look: Look) -> None:
 def _distribution(audit: Audited, look: Look) -> None:
     cases = audit.cases(look)
     name = words.name_of(look.measure)
-    head, asked = st.columns([6, 4], vertical_alignment="bottom")
+    head, asked = st.columns([5, 5], vertical_alignment="bottom")
     head.subheader(f"{name}, case by case", anchor=False)
     with asked:
         options = [BY_SIZE, BY_CLASS, TOGETHER] if len(audit.labels) > 1 else [BY_SIZE, TOGETHER]
@@ -99,7 +99,7 @@ def _distribution(audit: Audited, look: Look) -> None:
         on_select=lambda: opening.take_point(_CHART, audit), config=chart_config(f"{audit.run.id}-cases"),
         alt="; ".join(f"{strip.name}: mean {words.metric(strip.mean)}" for strip in strips),
     )  # fmt: skip
-    if audit.places:
+    if audit.openable:
         st.caption("Each mark is a case; a click opens it in the tab Cases.")
 
 

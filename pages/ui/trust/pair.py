@@ -199,9 +199,9 @@ def _differences(pair: PairAudit) -> None:
             [
                 {
                     "Measure": words.name_of(name),
+                    "Difference": words.difference(less),
                     "First": words.metric(one),
                     "Second": words.metric(other),
-                    "Difference": words.difference(less),
                 }
                 for name, one, other, less in rows
             ],

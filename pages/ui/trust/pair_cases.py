@@ -130,7 +130,7 @@ def _case(pair: PairAudit, i: int) -> None:
                     f"{words.peak(bool(hit[i]), cautions)}]"
                 )
                 if picture is not None:
-                    opening.inspect_link(audit.run, row)
+                    opening.inspect_link(audit.run, row, "Inspect")
 
 
 def _agreement(pair: PairAudit) -> None:

@@ -46,7 +46,10 @@ def results(audit: PageAudit) -> Audited | None:
     run, source = audit.plan.run, audit.plan.source
     own = source.name == PHANTOMS or (source.manifest is not None and is_own(run, source.manifest))
     predictions = trust_caches.case_ids(run) if own else ()
-    return audited(run, found.table(), document(found), predictions, groups=found.groups, files=audit.cases)
+    return audited(
+        run, found.table(), document(found), predictions, groups=found.groups, files=audit.cases,
+        on=source.title,
+    )  # fmt: skip
 
 
 def _chosen() -> PageAudit | None:

@@ -1,4 +1,4 @@
-"""An audit, and two audits against each other, as reports: the numbers of the page, for reading and printing."""
+"""An audit, and two audits against each other, as reports: the numbers of the page, to read and print."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _what(audit: Audited, look: Look) -> tuple[Any, ...]:
     told = facts(
         [
             ("Run", f"{run.card.title} ({run.id}), digest {run.digest[:16]}"),
-            ("Data", run.card.data.name),
+            ("Data", audit.on or f"{run.card.data.name}, test cases"),
             ("Cases", f"{len(audit.cases(look))} of {look.label} with the lesion outlined"),
             ("Map", f"{title_of(look.method)}, {words.map_name(look.map)}, of each case's own class"),
         ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.data.manifest import Case, Manifest
+from models.data.manifest import Case, Manifest, class_of
 from models.errors import BadInput
 from models.runs import Run
 
@@ -21,7 +21,8 @@ class Source:
     """A manifest at hand, or phantoms to be drawn.
 
     name: of the manifest's folder, or PHANTOMS. part: of the run's own split; ALL for every case. count,
-    seed, marker: of phantoms; marker plants a mark in the corner of every positive one.
+    seed, marker: of phantoms; marker plants a mark in the corner of every positive one. meanings: (label,
+    class) for labels that the run itself does not know.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source:
     count: int = 0
     seed: int = 0
     marker: bool = False
+    meanings: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -43,7 +45,7 @@ class Source:
     @property
     def digest(self) -> str:
         """Tells sources apart."""
-        return f"{self.title} {self.manifest.digest if self.manifest else ''}"
+        return f"{self.title} {self.manifest.digest if self.manifest else ''} {self.meanings}"
 
 
 def with_masks() -> tuple[list[Manifest], list[Manifest]]:
@@ -58,6 +60,26 @@ def with_masks() -> tuple[list[Manifest], list[Manifest]]:
 def is_own(run: Run, manifest: Manifest) -> bool:
     """Whether the run was trained on this manifest (or on what was cut from it, or on it and others)."""
     return run.card.data.manifest_digest == manifest.digest
+
+
+def strange_labels(run: Run, source: Source) -> list[str]:
+    """Labels of the source's cases with masks that stand for none of the run's classes."""
+    from models.data.phantoms import LABELS
+
+    if source.manifest is None:
+        labels = set(LABELS[source.modality]) - {"normal"}
+    else:
+        labels = {case.label for case in source.manifest.cases if case.mask_file is not None}
+        labels -= set(run.card.data.leave_out)
+    return sorted(label for label in labels if not _known(label, run))
+
+
+def _known(label: str, run: Run) -> bool:
+    try:
+        class_of(label, run.card.label_map, run.classes)
+    except BadInput:
+        return False
+    return True
 
 
 def gathered(
@@ -79,7 +101,8 @@ def gathered(
         )
         manifest = read_manifest(path)
     cut, _ = as_trained(run.card.prepare, manifest, folder / "pieces")
-    asked, tuning = audited_cases(run, cut, None if source.part == ALL else source.part)
+    maps = [f"{label}={name}" for label, name in source.meanings]
+    asked, tuning = audited_cases(run, cut, None if source.part == ALL else source.part, maps)
     if not asked:
         raise BadInput(
             f"No case of {source.title} has a mask, so there is nothing to hold the maps against: choose "

@@ -11,6 +11,7 @@ from models.errors import BadInput
 from models.runs import Run
 from pages.ui import sentences, state, trust_caches
 from pages.ui.evaluation.figures import chart_config
+from pages.ui.frame import guarded
 from pages.ui.palette import palette
 from pages.ui.plain_text import plain
 from pages.ui.trust import figures, words
@@ -101,7 +102,7 @@ def _places(lesion: Run, shortcut: Run) -> None:
     )
     twin = trust_caches.twin(_pick(numbers()))
     for column, run in zip(st.columns(2, gap="large", border=True), (lesion, shortcut), strict=True):
-        with column:
+        with column, guarded():
             _place(run, twin)
     st.markdown("**Over many phantoms**, in the audits stored with the two runs:")
     for column, run in zip(st.columns(2, gap="large"), (lesion, shortcut), strict=True):

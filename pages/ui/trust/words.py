@@ -104,6 +104,11 @@ def against_centre(found: Mapping[str, object]) -> str:
     return f"**Not told apart from guessing the middle**: {told}."
 
 
+def of_a_case(measure: str, value: float) -> str:
+    """One case's value of a measure."""
+    return ("hit" if value else "miss") if measure in HITS else f"{value:.2f}"
+
+
 def peak(hit: bool, cautions: str = "") -> str:
     """Where the map's peak is, as Markdown; a blank map has none. cautions: kinds with spaces between."""
     if "blank" in cautions.split():
