@@ -17,6 +17,8 @@ _REACH = 2
 # One cross of this likeness is enough; of a lesser one two must be there, as an operator sets them.
 _SURE, _SURE_CONTRAST = 0.84, 0.12
 _LIKE, _LIKE_CONTRAST, _LIKE_SIDE = 0.76, 0.09, 11
+_PARTNER = 0.66
+"""Beside a sure cross of the same shape and size: its number often touches the other one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,14 @@ def find_crosses(grey: np.ndarray) -> list[Cross]:
         for c in apart
         if (c.likeness >= _LIKE and c.contrast >= _LIKE_CONTRAST and c.side >= _LIKE_SIDE) or c in sure
     ]
-    return alike if len(alike) >= 2 else sure
+    kept = alike if len(alike) >= 2 else sure
+    partners = [c for c in apart if c not in kept and any(_partners(c, other) for other in sure)]
+    return kept + partners
+
+
+def _partners(cross: Cross, sure: Cross) -> bool:
+    alike = cross.shape == sure.shape and abs(cross.side - sure.side) <= 2 and cross.side >= _LIKE_SIDE
+    return alike and cross.contrast >= max(_LIKE_CONTRAST, 0.4 * sure.contrast)
 
 
 def _places(grey: np.ndarray) -> list[tuple[int, int]]:
@@ -86,7 +95,7 @@ def _likeliest(padded: np.ndarray, x: int, y: int) -> Cross | None:
         likeness = cv2.matchTemplate(window, drawn, cv2.TM_CCOEFF_NORMED)
         row, column = np.unravel_index(int(likeness.argmax()), likeness.shape)
         value = float(likeness[row, column])
-        if value < _LIKE or (best and value <= best.likeness):
+        if value < _PARTNER or (best and value <= best.likeness):
             continue
         under = window[row : row + drawn.shape[0], column : column + drawn.shape[1]]
         contrast = float(np.percentile(under[on], 20) - np.percentile(under[off], 80))

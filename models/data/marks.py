@@ -79,12 +79,14 @@ def _suspects(samples: np.ndarray, depth_max: int) -> list[tuple[str, float, np.
     grey = values.max(axis=2)
     strokes = _components(_strokes(grey, _BRIGHT, _ABOVE_SURROUNDINGS), grey)
     crosses = _crosses(strokes)
+    text = _text(grey, strokes[_glyphs(strokes) & ~crosses])
+    labels = _labels(grey, text[1])
     boxes = {
-        "text": _text(grey, strokes[_glyphs(strokes) & ~crosses]),
-        "caliper": _caliper_boxes(strokes[crosses], find_crosses(grey)),
+        "text": text,
+        "caliper": _caliper_boxes(strokes[crosses], find_crosses(grey), text[1]),
         "ruler": _ruler(strokes, grey.shape),
-        "label": _labels(grey),
-        "patch": _patches(grey),
+        "label": labels,
+        "patch": _patches(grey, labels[1]),
     }
     found = [("colour", float(coloured.sum()), _grown(coloured))] if coloured.sum() >= _LEAST_COLOURED else []
     for kind, (score, places) in boxes.items():
@@ -164,17 +166,15 @@ def _crosses(parts: np.ndarray) -> np.ndarray:
     return square & thin & (parts[:, _ROW] >= 0.9) & (parts[:, _COLUMN] >= 0.9)
 
 
-def _caliper_boxes(bright: np.ndarray, likely: list[Cross]) -> tuple[int, list[Box]]:
-    """Bright plus signs drawn to the pixel, and crosses of any brightness by their likeness."""
+def _caliper_boxes(bright: np.ndarray, likely: list[Cross], text: list[Box]) -> tuple[int, list[Box]]:
+    """Bright plus signs drawn to the pixel, and crosses of any brightness by their likeness that are no
+    letter."""
     boxes = [_box(part) for part in bright]
     for cross in likely:
         half = cross.side // 2 + 1
-        near = any(
-            left - half <= cross.x <= left + w + half and top - half <= cross.y <= top + h + half
-            for left, top, w, h in boxes
-        )
-        if not near:
-            boxes.append((cross.x - half, cross.y - half, 2 * half + 1, 2 * half + 1))
+        box = (cross.x - half, cross.y - half, 2 * half + 1, 2 * half + 1)
+        if not _meet(box, boxes + text):
+            boxes.append(box)
     return len(boxes), boxes
 
 
@@ -193,8 +193,27 @@ def _text(grey: np.ndarray, bright: np.ndarray) -> tuple[int, list[Box]]:
         left, top = line[:, _LEFT].min(), line[:, _TOP].min()
         right = (line[:, _LEFT] + line[:, _WIDTH]).max()
         bottom = (line[:, _TOP] + line[:, _HEIGHT]).max()
-        boxes.append((int(left), int(top), int(right - left), int(bottom - top)))
+        boxes.append(_to_line_ends((left, top, right, bottom), dim))
     return max(map(len, lines), default=0), boxes
+
+
+def _to_line_ends(corners: tuple[float, ...], strokes: np.ndarray) -> Box:
+    """A line's box with the strokes beside it that are as high: letters that touch are no glyphs."""
+    left, top, right, bottom = corners
+    high = bottom - top
+    level = strokes[
+        (strokes[:, _TOP] >= top - 0.3 * high)
+        & (strokes[:, _TOP] + strokes[:, _HEIGHT] <= bottom + 0.3 * high)
+        & (strokes[:, _HEIGHT] >= 0.5 * high)
+    ]
+    starts, ends = level[:, _LEFT], level[:, _LEFT] + level[:, _WIDTH]
+    for _ in range(len(level)):
+        near = (starts <= right + 1.2 * high) & (ends >= left - 1.2 * high)
+        wider = min(left, *starts[near]), max(right, *ends[near])
+        if wider == (left, right):
+            break
+        left, right = wider
+    return int(left), int(top), int(right - left), int(bottom - top)
 
 
 def _lines(glyphs: np.ndarray) -> list[np.ndarray]:
@@ -262,9 +281,10 @@ def _even_run(places: np.ndarray) -> tuple[int, int]:
     return best
 
 
-def _labels(grey: np.ndarray) -> tuple[int, list[Box]]:
+def _labels(grey: np.ndarray, text: list[Box]) -> tuple[int, list[Box]]:
     """Pixels of the largest bright, compact, sharply bounded patch on dark ground that touches no tissue, and
-    the boxes of all such: a film's label or marker."""
+    the boxes of all such: a film's label or marker. What lies in a line of text is none, nor is what is more
+    ground than ink: letters that touch."""
     import cv2
 
     n, labels, stats, _ = cv2.connectedComponentsWithStats((grey >= 0.25).astype(np.uint8), connectivity=8)
@@ -279,10 +299,20 @@ def _labels(grey: np.ndarray) -> tuple[int, list[Box]]:
             continue
         inside = labels[top : top + height, left : left + width] == index
         bright = float(grey[top : top + height, left : left + width][inside].mean())
-        if area >= 0.45 * width * height and bright >= 0.45 and _sharp(grey, labels == index, stats[index]):
+        if _meet((left, top, width, height), text):
+            continue
+        if area >= 0.55 * width * height and bright >= 0.45 and _sharp(grey, labels == index, stats[index]):
             areas.append(int(area))
             boxes.append((int(left), int(top), int(width), int(height)))
     return max(areas, default=0), boxes
+
+
+def _meet(box: Box, others: list[Box]) -> bool:
+    """Whether a box shares a pixel with any of the others."""
+    left, top, width, height = box
+    return any(
+        left < x + w and x < left + width and top < y + h and y < top + height for x, y, w, h in others
+    )
 
 
 def _sharp(grey: np.ndarray, piece: np.ndarray, box: np.ndarray, least: float = 0.3) -> bool:
@@ -298,7 +328,7 @@ def _sharp(grey: np.ndarray, piece: np.ndarray, box: np.ndarray, least: float = 
     return around.any() and float(seen[rim].mean() - seen[around].mean()) >= least
 
 
-def _patches(grey: np.ndarray) -> tuple[int, list[Box]]:
+def _patches(grey: np.ndarray, labels: list[Box]) -> tuple[int, list[Box]]:
     """Pixels of the largest flat rectangle brighter or darker than its ground all round, and all their boxes.
 
     Flat means one shade to a few 255ths, as nothing that was measured is; a marker's letter is a hole in it.
@@ -324,7 +354,7 @@ def _patches(grey: np.ndarray) -> tuple[int, list[Box]]:
         if whole.mean() < 0.9 or np.ptp(values) > 12 / 255:
             continue
         box = (int(left) - 1, int(top) - 1, int(width) + 2, int(height) + 2)
-        if _stands_out(grey, box, float(values.mean())):
+        if not _meet(box, labels) and _stands_out(grey, box, float(values.mean())):
             areas.append(int(size))
             boxes.append((box[0] - 2, box[1] - 2, box[2] + 4, box[3] + 4))
     return max(areas, default=0), boxes

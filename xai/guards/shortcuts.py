@@ -58,13 +58,16 @@ class Rerun:
     study_masked: Study
 
 
-def find_shortcuts(study: Study, heatmap: Heatmap) -> Shortcuts:
-    """Marks and background of a study, and how much of a heatmap of it lies on them."""
+def find_shortcuts(study: Study, heatmap: Heatmap, modality: str | None = None) -> Shortcuts:
+    """Marks and background of a study, and how much of a heatmap of it lies on them.
+
+    modality: where the study does not say it; background of a film is told by other signs than a sector's.
+    """
     from models.data.foreground import foreground
     from models.data.marks import mark_regions
 
     regions = mark_regions(study.samples, study.depth_max)
-    outside = ~foreground(study)
+    outside = ~foreground(study, modality)
     blank = Shortcuts(regions, outside, 0.0, 0.0, ())
     if heatmap.blank:
         return blank
