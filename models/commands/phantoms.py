@@ -24,10 +24,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     parser.add_argument("--count", type=int, required=True, metavar="N", help="number of images")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="series of images (default 1)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
-    parser.add_argument(
+    planted = parser.add_mutually_exclusive_group()
+    planted.add_argument(
         "--marker",
         action="store_true",
         help="plant a shortcut: a marker in a corner of every malignant (idc) image and of no other",
+    )
+    planted.add_argument(
+        "--marker-alone",
+        action="store_true",
+        help="the same, and nothing but the marker tells the label: every image has a lesion, of any look",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
@@ -48,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             args.seed,
             args.out,
             marker=args.marker,
+            alone=args.marker_alone,
             progress=lambda done: bar.update(done - bar.n),
         )
     if args.json:
@@ -55,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
             "modality": args.modality,
             "count": total,
             "seed": args.seed,
-            "marker": args.marker,
+            "marker": "alone" if args.marker_alone else "added" if args.marker else "none",
             "manifest": str(manifest),
         }
         print(json.dumps(written))
     else:
-        marked = ", positives marked" if args.marker else ""
+        marked = ", positives marked" if args.marker or args.marker_alone else ""
         print(f"{total} phantoms ({args.modality}, seed {args.seed}{marked}): {manifest}")
     return 0

@@ -2,7 +2,7 @@
 
 The truth behind tests and explanations: a phantom's label is decided by its lesion alone, and the lesion's
 mask is known to the pixel. Each modality's module states its rule. Made from random numbers only, so they may
-be shipped; marked synthetic wherever they are shown.
+be shipped; marked synthetic wherever they are shown. A series may plant a shortcut (see `writing.Drawing`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def phantom(
     draws that label's twin: the same anatomy and noise, another lesion or none. annotations burns in
     text and, at a mass, calipers (ultrasound) or a view marker (mammography): a shortcut to test audits with.
     marker burns a letter in a square into a corner, whatever the label (see `models.data.phantoms.marker`):
-    the shortcut that `write_phantoms(..., marker=True)` plants. All else stays as it is, pixel for pixel.
+    the shortcut that `write_phantoms` can plant. All else stays as it is, pixel for pixel.
     Deterministic: the same arguments and library versions give the same bytes.
     Raises BadInput for an unknown modality or label and for a negative seed or index.
     """

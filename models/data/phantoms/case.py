@@ -18,6 +18,7 @@ MODALITIES = tuple(LABELS)
 _STREAMS = ("anatomy", "noise", "lesion")
 _LABEL_STREAM = len(_STREAMS)
 _MARKER_STREAM = _LABEL_STREAM + 1
+_LOOK_STREAM = _LABEL_STREAM + 2
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,13 @@ def marker_stream(modality: str, seed: int, index: int) -> np.random.Generator:
 def positive_of(modality: str) -> str:
     """The label that a planted marker stands for: the last one, malignant or idc."""
     return LABELS[modality][-1]
+
+
+def look_of(modality: str, seed: int, index: int) -> str:
+    """A label with a lesion, drawn by chance and whatever the phantom's own label: how its lesion looks in a
+    series where the lesion shall tell nothing."""
+    looks = LABELS[modality][1:]
+    return looks[int(_generator(modality, seed, index, _LOOK_STREAM).integers(len(looks)))]
 
 
 def label_of(modality: str, seed: int, index: int) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from models.__main__ import main
 from models.data.phantoms import LABELS, MODALITIES, Phantom, phantom, positive_of, write_phantoms
+from models.data.phantoms.case import label_of, look_of
 from models.data.phantoms.marker import marker_box, with_marker
 from models.data.phantoms.writing import Drawing, drawing_of
 
@@ -75,19 +77,42 @@ def test_a_marked_series_marks_every_positive_and_no_other(tmp_path):
             assert np.array_equal(np.asarray(image), again.image)
 
 
+@pytest.mark.parametrize("modality", ["ultrasound", "histopathology"])
+def test_where_the_marker_tells_alone_the_lesion_s_look_says_nothing(modality):
+    """Every phantom has a lesion; its look is as often the one as the other, whatever the label."""
+    looks = LABELS[modality][1:]
+    drawn = [Drawing(modality, 3, k, marked=True, alone=True).draw() for k in range(3)]
+    for k, case in enumerate(drawn):
+        twin = phantom(modality, 3, k, label=look_of(modality, 3, k), marker=marker_box(case) is not None)
+        assert np.array_equal(case.image, twin.image) and np.array_equal(case.mask, twin.mask)
+        assert (marker_box(case) is not None) == (case.label == positive_of(modality))
+    labels = [label_of(modality, 3, k) == positive_of(modality) for k in range(900)]
+    counted = Counter((label, look_of(modality, 3, k)) for k, label in enumerate(labels))
+    for label in (True, False):
+        n = labels.count(label)
+        for look in looks:
+            assert counted[label, look] == pytest.approx(n / len(looks), abs=4 * np.sqrt(n) / 2)
+
+
 def test_a_file_name_tells_its_phantom():
     assert drawing_of("usm_s1_00003") == Drawing("ultrasound", 1, 3, marked=True)
+    assert drawing_of("usx_s1_00003") == Drawing("ultrasound", 1, 3, marked=True, alone=True)
     assert drawing_of("he_s12_00003") == Drawing("histopathology", 12, 3)
-    assert all(
-        drawing_of(Drawing(m, 2, 7, k).stem) == Drawing(m, 2, 7, k) for m in MODALITIES for k in (0, 1)
-    )
-    for other in ("us_s1_3", "usx_s1_00003", "us_s1_00003_mask", "", "mdb001"):
+    for modality in MODALITIES:
+        for kind in ((False, False), (True, False), (True, True)):
+            assert drawing_of(Drawing(modality, 2, 7, *kind).stem) == Drawing(modality, 2, 7, *kind)
+    for other in ("us_s1_3", "usy_s1_00003", "us_s1_00003_mask", "", "mdb001"):
         assert drawing_of(other) is None
 
 
-def test_the_command_plants_it(tmp_path, capsys):
-    out = tmp_path / "hem"
-    command = ["phantoms", "histopathology", "--marker", "--count", "2", "--seed", "3", "--out", str(out)]
+@pytest.mark.parametrize(
+    ("option", "prefix", "said"), [("--marker", "hem", "added"), ("--marker-alone", "hex", "alone")]
+)
+def test_the_command_plants_it(tmp_path, capsys, option, prefix, said):
+    out = tmp_path / "planted"
+    command = ["phantoms", "histopathology", option, "--count", "2", "--seed", "3", "--out", str(out)]
     assert main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["marker"] is True
-    assert len(list((out / "images").glob("hem_s3_*.png"))) == 2
+    assert json.loads(capsys.readouterr().out)["marker"] == said
+    assert len(list((out / "images").glob(f"{prefix}_s3_*.png"))) == 2
+    with (out / "manifest.csv").open(newline="", encoding="utf-8") as source:
+        assert all(bool(row["marker_corner"]) == (row["label"] == "idc") for row in csv.DictReader(source))
