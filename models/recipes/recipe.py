@@ -124,7 +124,7 @@ class Stage(_Part):
     patience: epochs without a lower validation loss before the stage ends, 0 for never. keep: weights handed
     on. train: which weights move, "all", "head" (the trunks stand still) or "last" (head and each backbone's
     last blocks); `freeze` names layers that stand still besides. guide: weight of the explanation-guided term
-    (see models.training.guide), 0 for none.
+    (see models.training.guide), 0 for none; guide_peak: how much of it asks for the hottest cells alone.
     """
 
     name: str
@@ -142,6 +142,7 @@ class Stage(_Part):
     train: Literal["all", "head", "last"] = "all"
     optimiser: Literal["adamw", "adam", "sgdm", "rmsprop"] = "adamw"
     guide: float = Field(0.0, ge=0)
+    guide_peak: float = Field(0.1, ge=0)
 
 
 class Augment(_Part):

@@ -11,8 +11,6 @@ import keras
 from keras import ops
 
 STEEPNESS = 10.0
-# With more of it the heat gathers in a point inside the lesion instead of covering it.
-PEAK = 0.1
 SMALLEST = 1e-6
 
 
@@ -34,13 +32,14 @@ def joint_heat(outputs: dict, branches: tuple[str, ...], classes):
     return sum(_regridded(heat, rows, columns) for heat in maps)
 
 
-def guide_loss(heat, lesion):
+def guide_loss(heat, lesion, peak: float):
     """Loss a case, [N]: how little of the heat lies on the lesion.
 
     heat [N, gh, gw] signed; lesion [N, gh, gw], the share of each cell that is lesion. Two parts, each at
     least 0: one less the soft Dice overlap of the lesion with the region above half of the map's maximum (the
-    region that is later drawn and measured), and `PEAK` times the negative logarithm of the heatmap's softmax
-    mass inside the lesion (the hottest cells must be lesion: the pointing game).
+    region that is later drawn and measured), and `peak` times the negative logarithm of the heatmap's softmax
+    mass inside the lesion (the hottest cells must be lesion: the pointing game). With more of the second the
+    heat gathers in a point inside the lesion instead of covering it.
     """
     heat, lesion = ops.cast(heat, "float32"), ops.cast(lesion, "float32")
     flat = ops.reshape(heat, (-1, heat.shape[1] * heat.shape[2]))
@@ -50,7 +49,7 @@ def guide_loss(heat, lesion):
     region = ops.sigmoid(STEEPNESS * (flat / top - 0.5))
     overlap = 2.0 * ops.sum(region * inside, axis=-1)
     dice = overlap / (ops.sum(region, axis=-1) + ops.sum(inside, axis=-1) + SMALLEST)
-    return 1.0 - dice - PEAK * ops.log(mass + SMALLEST)
+    return 1.0 - dice - peak * ops.log(mass + SMALLEST)
 
 
 def _regridded(heat, rows: int, columns: int):

@@ -203,7 +203,7 @@ def _guided(recipe, trunks, parts, work: Path, quiet: bool):
     _begin(recipe, head, standard)
 
     def plan(stage: Stage) -> StagePlan:
-        trainee = Guided(model, spec.backbones, stage.guide, spec.positive)
+        trainee = Guided(model, spec.backbones, stage.guide, stage.guide_peak, spec.positive)
         _ready(trainee, recipe, stage)
         train, validation = parts["train"], parts["validation"]
         weights = balanced_weights(train.labels, spec.classes, recipe.balance)

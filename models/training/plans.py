@@ -233,7 +233,7 @@ def _freeze(network: Network, stage: Stage) -> None:
 def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
     positive, side = student.spec.positive, student.spec.height
     if stage.kind == "fit" and stage.guide:
-        return Guided(student.model, student.spec.backbones, stage.guide, positive, side)
+        return Guided(student.model, student.spec.backbones, stage.guide, stage.guide_peak, positive, side)
     if stage.kind == "fit":
         # Logits alone: what explains them costs nothing where it is not asked for.
         return Trainee(student.logits_model, positive, side)
@@ -255,4 +255,5 @@ def _trainee(recipe: Recipe, student: Network, stage: Stage) -> Trainee:
         side,
         student.spec.backbones,
         stage.guide,
+        stage.guide_peak,
     )

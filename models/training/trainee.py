@@ -71,14 +71,20 @@ class Guided(Trainee):
 
     The network gives the whole explain graph. y holds besides "label": "lesion" float32 [N, gh, gw] on the
     joint heatmap's grid and "masked" float32 [N], 1 where the mask of the case is to be learnt. guide: weight
-    of the term, in units of the classification loss.
+    of the term, in units of the classification loss; peak: see `guide_loss`.
     """
 
     def __init__(
-        self, network: keras.Model, branches: tuple[str, ...], guide: float, positive: int, side: int = 0
+        self,
+        network: keras.Model,
+        branches: tuple[str, ...],
+        guide: float,
+        peak: float,
+        positive: int,
+        side: int = 0,
     ):
         super().__init__(network, positive, side)
-        self.branches, self.guide = branches, guide
+        self.branches, self.guide, self.peak = branches, guide, peak
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -86,7 +92,7 @@ class Guided(Trainee):
             return loss
         heat = joint_heat(y_pred, self.branches, y["label"])
         masked = ops.convert_to_tensor(y["masked"], "float32")
-        pulls = guide_loss(heat, y["lesion"]) * masked
+        pulls = guide_loss(heat, y["lesion"], self.peak) * masked
         return loss + self.guide * ops.sum(pulls) / ops.maximum(ops.sum(masked), 1.0)
 
 
@@ -109,10 +115,11 @@ class Distilled(Guided):
         side: int,
         branches: tuple[str, ...] = (),
         guide: float = 0.0,
+        peak: float = 0.0,
     ):
         """network: image -> {"logits", <student layer>...}; hints: student's layer -> teacher's output's
         name."""
-        super().__init__(network, branches, guide, positive, side)
+        super().__init__(network, branches, guide, peak, positive, side)
         self.hints = hints
         self.teacher = teacher
         self.teacher.trainable = False

@@ -13,12 +13,12 @@ pytestmark = pytest.mark.tf
 import keras  # noqa: E402
 
 from models.data.arrays import Arrays  # noqa: E402
-from models.training.guide import PEAK, STEEPNESS, guide_loss, joint_heat  # noqa: E402
+from models.training.guide import STEEPNESS, guide_loss, joint_heat  # noqa: E402
 from models.training.loader import Cases, Lesions  # noqa: E402
 
 
 def loss(heat, lesion) -> float:
-    return float(keras.ops.convert_to_numpy(guide_loss(np.float32([heat]), np.float32([lesion])))[0])
+    return float(keras.ops.convert_to_numpy(guide_loss(np.float32([heat]), np.float32([lesion]), 0.1))[0])
 
 
 def test_the_term_by_hand():
@@ -27,7 +27,7 @@ def test_the_term_by_hand():
     Mass: softmax puts e^4 / (e^4 + 3) = 0.9479 on it. Region: sigmoid(10 (1 - 0.5)) = 0.99331 there and
     sigmoid(-5) = 0.00669 thrice; Dice 2 * 0.99331 / (0.99331 + 3 * 0.00669 + 1) = 0.98669.
     """
-    assert (STEEPNESS, PEAK) == (10.0, 0.1)
+    assert STEEPNESS == 10.0
     by_hand = 1 - 0.98669 - 0.1 * np.log(0.9479)
     assert loss([[4, 0], [0, 0]], [[1, 0], [0, 0]]) == pytest.approx(by_hand, abs=1e-4)
 
@@ -120,7 +120,7 @@ def test_guided_training_moves_the_heat_onto_the_lesion():
     for weight in (0.0, 5.0):
         keras.utils.set_random_seed(1)
         network = build_network(NetworkSpec(("compact",), (), 2, 1, 32, 32))
-        trainee = Guided(network.model, ("compact",), weight, 1)
+        trainee = Guided(network.model, ("compact",), weight, 0.1, 1)
         trainee.compile(optimizer=keras.optimizers.Adam(3e-3), jit_compile=False)
         trainee.fit(images, target, epochs=12, batch_size=16, verbose=0)
         heat = np.asarray(joint_heat(network.model(images), ("compact",), labels))[labels == 1]
