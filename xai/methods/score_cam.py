@@ -29,8 +29,8 @@ def score_cam(
     Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR
     Workshops 2020, algorithm 1: every channel, enlarged to the input and brought to 0..1, is laid over the
     image as a mask; the target's value (logit units) of the masked image less that of a black one goes
-    through a softmax over the channels and weighs the channel. A softmax does not see what all have in
-    common, so the black image is not computed.
+    through a softmax over the channels and weighs the channel. Where no masked image differs from the black
+    one the network does not look, no channel says more than another, and the map is 0.
 
     Of a hybrid the softmax runs over the channels of all branches. Each branch's activations are measured in
     its own highest one, since trunks differ in scale by orders of magnitude, and divided by its number of
@@ -39,8 +39,7 @@ def score_cam(
 
     explained: N = 1, of `tensor` float32 [1, h, w, C]. masks: the channels with the largest deviation over
     space, this many of all branches together (Faster Score-CAM, as in tf-keras-vis); None for all. A channel
-    that is the same everywhere masks nothing and is left out, as in the authors' code. Where every masked
-    image has the same value no channel says more than another, and the map is 0.
+    that is the same everywhere masks nothing and is left out, as in the authors' code.
     """
     scaled = [_scaled(branch.activations) for branch in explained.branches]
     chosen = _most_active(scaled, masks)
@@ -50,7 +49,9 @@ def score_cam(
         channels = [scaled[branch][..., channel] for branch, channel in chosen[part]]
         seen = np.concatenate([_mask(channel, size) for channel in channels])
         scores[part] = target.of(predict(tensor * seen[..., None]), classes)
-    return _weighted([branch.name for branch in explained.branches], scaled, chosen, scores)
+    black = float(target.of(predict(np.zeros_like(tensor)), classes)[0])
+    increases = settled(scores - black, black)
+    return _weighted([branch.name for branch in explained.branches], scaled, chosen, increases)
 
 
 def count_masks(explained: Explained, masks: int | None = None) -> int:
@@ -87,14 +88,12 @@ def _mask(channel: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _weighted(
-    names: Sequence[str], scaled: Sequence[np.ndarray], chosen: list[tuple[int, int]], scores: np.ndarray
+    names: Sequence[str], scaled: Sequence[np.ndarray], chosen: list[tuple[int, int]], increases: np.ndarray
 ) -> list[tuple[str, np.ndarray]]:
-    """Each branch's channels times the softmax of their scores, added up and divided by the cells."""
+    """Each branch's channels times the softmax of their increases, added up and divided by the cells."""
     weights = [np.zeros(maps.shape[2]) for maps in scaled]
-    highest = scores.max(initial=-np.inf)
-    behind = settled(scores - highest, highest)
-    if behind.any() or len(chosen) == 1:
-        powers = np.exp(behind)
+    if increases.any():
+        powers = np.exp(increases - increases.max())
         for (branch, channel), weight in zip(chosen, powers / powers.sum(), strict=True):
             weights[branch][channel] = weight
     return [
