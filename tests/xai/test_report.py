@@ -13,6 +13,8 @@ from tests.models.reports.reading import INJECTIONS, Page, shown
 from tests.xai.fakes import CLASSES, BlockEngine, fake_run, study_of
 from xai.explain import explain_study
 from xai.report import LONGEST_SIDE, OF_A_PERSON, explanation_report
+from xai.trust import Light
+from xai.trust.light import card_of
 
 
 def explained(name: str = "scan.png", size: tuple[int, int] = (50, 70), mask=None, words: str = "", **study):
@@ -82,3 +84,16 @@ def test_a_strangers_words_do_nothing():
     page = Page(to_html(explanation_report(explained(name=hostile, words=hostile))))
     assert not page.dangers() and not page.problems
     assert page.words.count(shown(hostile)) >= 5
+
+
+def test_the_trust_card_stands_before_the_pictures():
+    light = Light("Blur test", "bad", "beats 0% of 16", "Blurring lowers nothing.", "How it was done.")
+    card = card_of((light,), "joint", "grad-cam")
+    report = explanation_report(explained(), card=card)
+    titles = [section.title for section in report.sections]
+    assert titles.index("How far the map can be trusted") < titles.index("Evidence for malignant")
+    rows = [row for table in parts(report, Table) for row in table.rows]
+    assert ("Blur test", "fails", "beats 0% of 16", "Blurring lowers nothing.") in rows
+    assert any(text.kind == "warning" and "Do not read this map" in text.text for text in parts(report, Text))
+    assert ("Explains", "malignant") in rows
+    assert any(row[0] == "Method" and "Selvaraju" in row[1] for row in rows)

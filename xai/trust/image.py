@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from xai.guards.shortcuts import Shortcuts
     from xai.heatmap import Heatmap
 
-#: Share of the heat on marks that raises a doubt. A cell of a 7 x 7 grid is 2 % of the image, so a mark
-#: beside a lesion gets some of its heat: a tenth is more than that spill alone.
-MARK_HEAT_DOUBT = 0.10
-#: A quarter of the heat where there is no tissue is the bound of the guards as well (xai.guards).
+#: A quarter of the heat where there is no tissue is the bound of the guards as well (xai.guards). Less is
+#: no doubt of its own: calipers end on the lesion, and a cell of a 7 x 7 grid is 2 % of the image.
 HEAT_BAD = 0.25
+#: With a verdict that changes, this much is enough.
+HEAT_AND_FLIP = 0.10
 #: Fall of the explained class's probability without the marks that counts as reliance on them: painting over
 #: a region that means nothing moves it by a few hundredths.
 RELIANCE = 0.10
@@ -71,7 +71,7 @@ def shortcut_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) ->
         "Burned-in text, calipers, rulers, labels, and what lies outside of the tissue are looked for; then "
         "they are painted over and the model is asked again. It fails where the explained class then loses "
         f"{RELIANCE:.2f} of its probability and {HEAT_BAD:.0%} of the heat lay there (or "
-        f"{MARK_HEAT_DOUBT:.0%} and the verdict changes). Only half of that is a doubt; so is heat off the "
+        f"{HEAT_AND_FLIP:.0%} and the verdict changes). Only half of that is a doubt; so is heat off the "
         "tissue where tissue can be as dark as the background (ultrasound)."
     )
     found = find_shortcuts(result.study, heatmap)
@@ -110,8 +110,8 @@ def _test(result: CaseExplanation, engine: Engine, shortcuts: Shortcuts, heat: f
     flips = ", which changes the verdict" if rerun.label_changed else ""
     moved = f"painted over, the probability of {result.label} moves by {change:+.2f}{flips}"
     said = f"{heat:.0%} of the heat is {where}; {moved}"
-    hot, relies = heat >= MARK_HEAT_DOUBT, change <= -RELIANCE
-    if relies and (heat >= HEAT_BAD or (hot and rerun.label_changed)):
+    hot, relies = heat >= HEAT_BAD, change <= -RELIANCE
+    if relies and (hot or (heat >= HEAT_AND_FLIP and rerun.label_changed)):
         return _Without(2, heat, change, f"{said}: the model relies on what is no tissue.")
     if hot or abs(change) >= RELIANCE:
         return _Without(1, heat, change, f"{said}: look whether the model reads it.")

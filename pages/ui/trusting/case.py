@@ -50,7 +50,7 @@ def _show_map(
     result: CaseExplanation, name: str, style: Style, asking: DeltaGenerator
 ) -> tuple[TrustCard, bool]:
     """The map with its card beside it; the card, and whether the map is held back."""
-    left, right = st.columns([3.3, 1.2], gap="medium")
+    left, right = st.columns([2.6, 1], gap="medium")
     picture = left.empty()
 
     def waiting() -> None:
