@@ -10,7 +10,7 @@ import numpy as np
 
 from models.engines.explained import FLATTEN, head_kind
 from models.engines.margins import margins
-from models.engines.onnx import compile_model
+from models.engines.onnx import CompiledModel, compile_model
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -21,13 +21,16 @@ HEADS_OPEN = 4
 
 
 class Head:
-    """head.onnx by ONNX Runtime, single precision. Safe to call from many threads."""
+    """head.onnx by ONNX Runtime, single precision. Safe to call from many threads.
 
-    def __init__(self, run: Run) -> None:
+    compiled: a head to use in the place of the run's own file (models.engines.randomised).
+    """
+
+    def __init__(self, run: Run, compiled: CompiledModel | None = None) -> None:
         self._classes, self._flat = len(run.classes), head_kind(run) == FLATTEN
         kind = "activations" if self._flat else "pooled"
         self._ports = [f"{kind}_{branch.name}" for branch in run.branches]
-        self._call = compile_model(run.head_file, RUNTIME).call
+        self._call = (compiled or compile_model(run.head_file, RUNTIME)).call
 
     def features(self, activations: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the head takes, a branch: activations [N, gh, gw, K] as they are where it flattens, else their

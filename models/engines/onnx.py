@@ -88,6 +88,11 @@ class OnnxEngine:
         self.name = self._head.runtime
         _check_shapes(run, self._trunks, self._head)
 
+    @property
+    def head(self) -> CompiledModel:
+        """The head alone, from features to logits and channel weights."""
+        return self._head
+
     def explain(self, tensor: np.ndarray, memo: ActivationMemo | None = None) -> Explained:
         """tensor float32 [N, h, w, C] in 0..1, of the run's input size -> the explained prediction.
 

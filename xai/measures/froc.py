@@ -2,8 +2,9 @@
 
 For images of several lesions, or none, where one peak cannot be right or wrong. Bunch et al., "A
 Free-Response Approach to the Measurement and Characterization of Radiographic-Observer Performance", J. Appl.
-Photogr. Eng. 1978; counting as in Setio et al., "LUNA16", Medical Image Analysis 2017: a mark on a lesion
-finds it, further marks on the same lesion count neither for nor against the map, every other mark is false.
+Photogr. Eng. 1978; counting as in Setio et al., "Validation, Comparison, and Combination of Algorithms for
+Automatic Detection of Pulmonary Nodules", Medical Image Analysis 2017 (LUNA16): a mark on a lesion finds it,
+further marks on the same lesion count neither for nor against the map, every other mark is false.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def froc_case(
     scores = np.array([score for _, _, score in marks], float)
     if mask is None or not mask.any():
         return FrocCase(scores, np.full(len(marks), -1, np.intp), 0, group)
-    labels, count = lesions_of(np.ascontiguousarray(mask))
+    labels, count = lesions_of(mask)
     on = np.array([labels[row, column] - 1 for row, column, _ in marks], np.intp)
     return FrocCase(scores, on, count, group)
 

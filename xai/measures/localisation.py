@@ -94,7 +94,11 @@ def peak(native: np.ndarray) -> tuple[int, int]:
 
 def iou_half_max(native: np.ndarray, mask: np.ndarray) -> float:
     """Intersection over union (Jaccard index) of the lesion and the pixels at or above half of the map's
-    maximum."""
+    maximum.
+
+    A fixed share of the maximum as in Zhou et al., "Learning Deep Features for Discriminative Localization",
+    CVPR 2016; theirs is 20 %, for boxes.
+    """
     return iou_at_share(native, mask, 0.5)
 
 
@@ -152,9 +156,10 @@ def energy_inside(native: np.ndarray, mask: np.ndarray) -> float:
 def top_hit(native: np.ndarray, mask: np.ndarray) -> bool:
     """Does any of the hottest 5 % of the image's pixels lie on the lesion?
 
-    Those are the pixels with fewer than 5 % of all pixels above them, as far as they are above 0. A reader's
-    glance is wider than one pixel, so this is the pointing game of a region instead of a peak; read it beside
-    the random baseline, for a large lesion is easily touched.
+    Those are the pixels with fewer than 5 % of all pixels above them, as far as they are above 0. It widens
+    the hit rate of Saporta et al., "Benchmarking Saliency Methods for Chest X-Ray Interpretation", Nature
+    Machine Intelligence 2022, who ask it of the hottest pixel, to what a glance takes in; read it beside the
+    random baseline, for a large lesion is easily touched.
     """
     pixels = _Pixels.of(*_checked(native, mask))
     return bool(pixels.hottest(pixels.lesion[-1:])[0])
@@ -163,8 +168,9 @@ def top_hit(native: np.ndarray, mask: np.ndarray) -> bool:
 def lesion_hits(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """bool [lesions]: for each lesion of the mask, whether any of the image's hottest 5 % lies on it.
 
-    Hits by lesion, as free-response studies count them (Chakraborty, "Free-response methodology", Medical
-    Physics 1989). A map of many marks is held to its false ones by `froc`, not here.
+    Hits by lesion, as free-response studies count them (Chakraborty, "Maximum Likelihood Analysis of
+    Free-Response Receiver Operating Characteristic (FROC) Data", Medical Physics 16, 1989). Here a map has a
+    twentieth of the image for its marks; what further marks cost is measured by `xai.measures.froc`.
     """
     native, mask = _checked(native, mask)
     return _Pixels.of(native, mask).hottest(lesion_maxima(native, mask))
@@ -189,7 +195,8 @@ def lesions_of(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    plane = np.ascontiguousarray(mask).view(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(plane, connectivity=8)
     sizes = stats[1:, cv2.CC_STAT_AREA]
     kept = sizes >= SPECK * sizes.max(initial=0)
     if kept.all():
@@ -203,7 +210,7 @@ def lesion_maxima(native: np.ndarray, mask: np.ndarray) -> np.ndarray:
     # Within the lesions' bounding box alone: the rest of a large image holds none.
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    native, mask = native[box], np.ascontiguousarray(mask[box])
+    native, mask = native[box], mask[box]
     labels, count = lesions_of(mask)
     best = np.full(count + 1, -np.inf, native.dtype)
     np.maximum.at(best, labels[mask], native[mask])

@@ -157,9 +157,13 @@ def _to_unit(values: np.ndarray) -> np.ndarray:
 
 def _stored_maps(target: Target | str, method: str) -> MapsOf:
     def maps_of(engine: Engine, tensors: np.ndarray) -> list[np.ndarray]:
+        from models.engines.head import Head
         from xai.methods.stored import explain_case
 
         explained = engine.explain(tensors)
-        return [explain_case(explained.case(i), target, method).joint.values for i in range(len(explained))]
+        # Ablation-CAM asks the head again: the one whose weights are random as well.
+        head = Head(engine.run, engine.head) if method == "ablation-cam" else None
+        cases = (explained.case(i) for i in range(len(explained)))
+        return [explain_case(case, target, method, head=head).joint.values for case in cases]
 
     return maps_of

@@ -110,6 +110,15 @@ def test_a_shipped_runs_maps_are_made_of_its_weights():
     assert found.stages[-1].similarity < 0.5
 
 
+def test_ablation_cam_asks_the_head_that_lost_its_weights(monkeypatch):
+    """With the trained head and unchanged trunks its map would be the same."""
+    run = find_run("busi-squeezenet")
+    monkeypatch.setattr("models.engines.randomised.STAGES", ("head",))
+    tensors = np.random.default_rng(1).random((3, 224, 224, run.card.input.channels), dtype=np.float32)
+    found = randomise(run, tensors, "malignant", "ablation-cam")
+    assert 0 < found.correlation < 0.95
+
+
 def test_structural_similarity_by_hand():
     """A constant window of a and b has (2ab + c) / (a^2 + b^2 + c): arrays without variance but for one
     corner, which sets the scale and is outside every window's reach."""
