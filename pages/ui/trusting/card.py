@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pages.ui.plain_text import plain
@@ -24,10 +26,13 @@ SHOW_ANYWAY = "Show it anyway"
 CHECKING = "Checking this map: some 25 more passes of the network"
 
 
-def show_card(card: TrustCard) -> None:
-    """The card's verdict, then its lights from the worst to the best."""
+def show_card(card: TrustCard, action: Callable[[], None] | None = None) -> None:
+    """The card's verdict, then its lights from the worst to the best. action: draws what the reader can do
+    about the verdict."""
     st.markdown(f"**How far can this map be trusted?**  \n{ICONS[card.level]} **{TITLES[card.level]}**")
     st.caption(plain(_told(card)))
+    if action is not None:
+        action()
     st.markdown("  \n".join(_line(light) for light in ordered(card)))
     with st.expander("The checks in words", key="checks_in_words"):
         st.markdown("\n\n".join(_words(light) for light in ordered(card)))

@@ -20,6 +20,7 @@ from pages.ui.trusting.methods import Asked, is_slow
 from xai.explain import CaseExplanation, Reading, explain_reading
 from xai.methods import METHODS, Watch, why_not
 from xai.trust import TrustCard
+from xai.trust.passes import chosen as chosen_map
 
 _FORMER = "former_map"
 _ANYWAY = "maps_shown_anyway"
@@ -127,20 +128,21 @@ def check_map(
 
 
 def show_beside(card: TrustCard, result: CaseExplanation, name: str, beside: DeltaGenerator) -> None:
-    """The card, with the button that shows a map that failed."""
+    """The card, with the button that shows a map that failed, or holds it back again."""
+    offered = card.failed and not chosen_map(result, name).blank
     with beside:
-        show_card(card)
-        if card.failed and not result.joint.blank:
-            if held_back(card, result, name):
-                st.button(
-                    SHOW_ANYWAY, key="show_anyway", on_click=_allow, args=(_shown_key(result, name),),
-                    icon=":material/visibility:",
-                )  # fmt: skip
-            else:
-                st.button(
-                    "Hold it back again", key="hold_back", on_click=_disallow,
-                    args=(_shown_key(result, name),), icon=":material/visibility_off:",
-                )  # fmt: skip
+        show_card(card, (lambda: _offer(card, result, name)) if offered else None)
+
+
+def _offer(card: TrustCard, result: CaseExplanation, name: str) -> None:
+    key = _shown_key(result, name)
+    if held_back(card, result, name):
+        st.button(SHOW_ANYWAY, key="show_anyway", on_click=_allow, args=(key,), icon=":material/visibility:")
+    else:
+        st.button(
+            "Hold it back again", key="hold_back", on_click=_disallow, args=(key,),
+            icon=":material/visibility_off:",
+        )  # fmt: skip
 
 
 def held_back(card: TrustCard, result: CaseExplanation, name: str) -> bool:
