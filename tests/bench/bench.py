@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from models.runs import Run
 
 PREFERRED = "busi-hybrid"
+SEVERAL_CLASSES = "busi-three-class"
 MAIN_PAGE = "pages/1_Inspect.py"
 
 
@@ -75,12 +76,19 @@ def _phantom(run: Run, folder: Path) -> Path:
 
 def _passes(run: Run, image: Path, without_tensorflow: bool) -> list[Row]:
     from models.study import read_study
-    from tests.bench.passes import against_tf_keras_vis, onnx_overhead, tensorflow_overhead
+    from tests.bench.passes import (
+        against_tf_keras_vis,
+        onnx_overhead,
+        score_cam_against_tf_keras_vis,
+        tensorflow_overhead,
+    )
 
     tensor = run.inputs.tensor(read_study(image)).tensor
     rows = [onnx_overhead(run, tensor, runtime) for runtime in ("openvino", "onnxruntime")]
     if not without_tensorflow:
         rows += [tensorflow_overhead(run, tensor), against_tf_keras_vis(run, tensor)]
+        three = _chosen(SEVERAL_CLASSES)
+        rows.append(score_cam_against_tf_keras_vis(three, three.inputs.tensor(read_study(image)).tensor))
     return rows
 
 
