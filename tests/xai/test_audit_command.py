@@ -176,8 +176,7 @@ def test_the_folds_of_a_cross_validation_are_kept_by_their_pooled_run(tmp_path, 
     digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
     for name, tested in cases.items():
         predictions = "case_id,patient_id,group,split,label,p_other,p_malignant\n" + "".join(
-            f"s{i},s{i},,{'test' if f's{i}' in cases[name] else 'train'},malignant,0.5,0.5\n"
-            for i in range(6)
+            f"s{i},s{i},,{'test' if f's{i}' in tested else 'train'},malignant,0.5,0.5\n" for i in range(6)
         )
         run = write_tiny_run(folds / name)
         files = {file: run.folder / file for file in run.card.files} | {"predictions.csv": predictions}
