@@ -58,8 +58,11 @@ def test_an_audit_on_the_spot_is_stopped_and_gone_on_with(page: Page, server: st
 def test_the_tour_shows_the_planted_shortcut(page: Page, server: str) -> None:
     page.goto(f"{server}/Trust?view=Tour")
     expect(page.get_by_text("A score cannot tell them apart.")).to_be_visible()
-    page.get_by_role("button", name="Next").click()
+    settled(page)
+    page.get_by_role("button", name="Next: where they look").click()
     expect(page.get_by_role("img", name="Evidence for malignant by lab-shortcut")).to_be_visible()
-    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Do not read this map as the reason")).to_have_count(1)
+    settled(page)
+    page.get_by_role("button", name="Next: without the mark").click()
     expect(page.get_by_text("It reads the mark, not the lesion.")).to_be_visible(timeout=90_000)
     expect(page.get_by_text("It does not need the mark.")).to_have_count(1)

@@ -83,7 +83,7 @@ def _scores(lesion: Run, shortcut: Run) -> None:
     for column, marked in zip(st.columns(2, gap="large"), (False, True), strict=True):
         picture = trust_caches.twin_card(None, twin, marked)
         column.image(
-            picture.png, width=420, alt=f"A malignant phantom, {'with' if marked else 'without'} marker"
+            picture.png, width=340, alt=f"A malignant phantom, {'with' if marked else 'without'} marker"
         )
         column.caption(
             "With the mark in a corner." if marked else "Plain: nothing but the lesion tells the label."

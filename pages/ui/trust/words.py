@@ -53,7 +53,8 @@ __all__ = ["listed"]
 
 NO_AUDIT = (
     "This run's heatmaps were never audited, so nothing is known of where they point. "
-    "Measure them in the view Audit now, or with `python -m xai audit {run} --data MANIFEST --store`."
+    "Measure them in the view Audit now, or with "
+    "`python -m xai audit {run} --data MANIFEST --part test --store`."
 )
 
 
