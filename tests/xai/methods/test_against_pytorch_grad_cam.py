@@ -16,7 +16,6 @@ import pytest
 from models.engines import Branch, Explained, margins
 from tests.golden.networks import CLASSES, TARGETS, combination, fixed
 from xai.methods import Target
-from xai.methods.perturbation import in_batches
 from xai.methods.score_cam import score_cam
 from xai.methods.stored import explain_case, layer_values
 
@@ -242,10 +241,3 @@ def test_gradients_of_the_image(compact, target):
         np.testing.assert_allclose(ours, guided, atol=1e-4 * np.abs(guided).max())
     ours = saliency(engine, image, ASKED[target], CLASSES)
     np.testing.assert_allclose(ours, np.abs(plain).max(axis=2), atol=1e-4 * np.abs(plain).max())
-
-
-def test_batches_cover_everything_once():
-    told = []
-    parts = list(in_batches(5, lambda done, total: told.append((done, total)), 2))
-    assert [(part.start, part.stop) for part in parts] == [(0, 2), (2, 4), (4, 5)]
-    assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
