@@ -22,6 +22,12 @@ EVEN_GRADIENT = ("hirescam", "xgrad-cam")
 
 # The paper draws thousands; a page waits for these, and whoever can wait longer asks for more.
 RISE_MASKS = 500
+# tf-keras-vis computes these as we do; its Grad-CAM++ and Score-CAM are other maps.
+_SECOND = {
+    f"{LIBRARY}grad-cam": "the same map as Grad-CAM, rectified, by another program",
+    f"{LIBRARY}layercam": "the same map as LayerCAM, rectified, by another program",
+    f"{LIBRARY}saliency": "the same map as Saliency, by another program",
+}
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,7 @@ def same_as(method: str, run: Run, layer: str | None = None) -> str | None:
     key, kind = check_method(method), run.card.head.kind if run.card.head else "pooled"
     if key in EVEN_GRADIENT and layer is None:
         return same_on(key, kind)
-    if key == f"{LIBRARY}grad-cam":
-        return "the same map as Grad-CAM, rectified, by another program"
-    return None
+    return _SECOND.get(key)
 
 
 def same_on(method: str, head: str) -> str | None:

@@ -162,8 +162,9 @@ def test_guided_methods_want_relus():
 
 def test_methods_that_are_one_map_say_so():
     run = find_run("busi-hybrid")
-    assert {m for m in METHODS if same_as(m, run)} == {"hirescam", "xgrad-cam", "tf-keras-vis/grad-cam"}
-    assert {m for m in METHODS if same_as(m, find_run("idc-customcnn"))} == {"tf-keras-vis/grad-cam"}
+    second = {"tf-keras-vis/grad-cam", "tf-keras-vis/layercam", "tf-keras-vis/saliency"}
+    assert {m for m in METHODS if same_as(m, run)} == {"hirescam", "xgrad-cam"} | second
+    assert {m for m in METHODS if same_as(m, find_run("idc-customcnn"))} == second
     # At an earlier layer the gradient differs from cell to cell.
     assert same_as("hirescam", run, "densenet121_pool4_relu") is None
     assert method_title("hirescam", "pooled") == "HiResCAM (on pooled features the same map as Grad-CAM)"
@@ -201,8 +202,16 @@ def test_ablation_cam_takes_the_runs_own_head(tmp_path):
         )
 
 
+# Each family's cheapest; the others go the same way in the slow test.
+WIRED = ("layercam", "occlusion", "saliency", "guided-grad-cam", "tf-keras-vis/layercam")
+EARLY = "customcnn_block3_conv1"
+
+
 @pytest.mark.tf
-def test_every_method_of_a_real_run():
+@pytest.mark.parametrize(
+    "methods", [pytest.param(WIRED, id="each family"), pytest.param(tuple(METHODS), marks=pytest.mark.slow)]
+)
+def test_methods_of_a_real_run(methods):
     """The smallest shipped run: it flattens, so earlier and last layers have gradients of their own."""
     from models.engines import open_engine
 
@@ -210,7 +219,7 @@ def test_every_method_of_a_real_run():
     engine = open_engine(run, "tensorflow")
     study = study_of(np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     reading = read_with(study, run, engine)
-    for method in METHODS:
+    for method in methods:
         if why_not(method, run):
             assert method == "tf-keras-vis/score-cam"
             continue
@@ -220,7 +229,25 @@ def test_every_method_of_a_real_run():
         assert (result.rest is None) == result.joint.relative
         if METHODS[method].layers != "any":
             continue
-        early = explain_reading(reading, "idc", method, layer="customcnn_block3_conv1", engine=engine)
+        early = explain_reading(reading, "idc", method, layer=EARLY, engine=engine)
         assert early.joint.grid == (16, 16) and early.heatmaps[0].map.name == "customcnn"
-        assert early.joint.relative and early.rest is None
-        assert early.margin == result.margin
+        assert early.joint.relative and early.rest is None and early.margin == result.margin
+
+
+@pytest.mark.tf
+def test_another_engine_is_exchanged_for_one_that_can_be_differentiated():
+    """An ONNX engine is, for an earlier layer; the last layer needs no exchange."""
+    from models.engines import open_engine
+
+    run = find_run("idc-customcnn")
+    study = study_of(np.random.default_rng(2).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    light = open_engine(run, "onnxruntime")
+    reading = read_with(study, run, light)
+    early, last = (
+        explain_reading(reading, "idc", "hirescam", layer=layer, engine=light)
+        for layer in (EARLY, "customcnn_block4_conv1")
+    )
+    assert early.joint.grid == (16, 16) and last.joint.grid == (8, 8)
+    np.testing.assert_allclose(
+        last.joint.map.values, explain_reading(reading, "idc", "hirescam").joint.map.values
+    )
