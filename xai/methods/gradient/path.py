@@ -64,7 +64,7 @@ def path_integral(
 ) -> PathIntegral:
     """Sundararajan et al., "Axiomatic Attribution for Deep Networks", ICML 2017, eq. 1 and 3: (x - x') times
     the mean gradient on the way from the baseline x' to the image x, so that the map adds up to target(x) -
-    target(x') (completeness).
+    target(x') (completeness). What a coarser integral computed counts as done when `watch` is told.
 
     tensor: float32 [1, h, w, C]. steps: None takes the first of `IG_STEPS` whose map is complete within a
     hundredth, or the last. baseline: "black" as in the paper, where black pixels can then have no part;
@@ -79,7 +79,7 @@ def path_integral(
         places = (np.arange(count) + 0.5) / count
         # Every third midpoint, beginning with the second, is one of the coarser integral.
         new = np.delete(places, np.s_[1::3]) if known else places
-        for part in in_batches(len(new), watch, BATCH):
+        for part in in_batches(len(new), _going_on(watch, known), BATCH):
             images = start + way * new[part, None, None, None].astype(np.float32)
             total += gradients_of(engine, images, target, classes).sum(axis=0, dtype=np.float64)
         known = count
@@ -88,3 +88,8 @@ def path_integral(
         if found.complete:
             break
     return found
+
+
+def _going_on(watch: Watch | None, known: int) -> Watch | None:
+    """`watch` told of `known` passes more, done before."""
+    return None if watch is None else lambda done, total: watch(known + done, known + total)
