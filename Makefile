@@ -2,6 +2,7 @@
 # make test       lint, import rules and every test but the slow ones
 # make test-full  the slow ones too
 # make bench      speed and memory against their limits
+# make audits     measure every run's heatmaps anew and store it (DATA=folders with the manifests)
 # make notebooks  run notebooks/*.py again and put each into its shipped run
 #
 # The first call makes .venv from the pinned requirements; later calls need no network.
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: run test test-full bench notebooks environment environment-dev checks clean
+.PHONY: run test test-full bench audits notebooks environment environment-dev checks clean
 
 run: environment
 	@$(BIN)/python -m streamlit run Home.py --server.port $(PORT) --server.address $(ADDRESS)
@@ -30,6 +31,9 @@ test-full: environment-dev checks
 
 bench: environment-dev
 	@$(BIN)/python -m tests.bench.bench
+
+audits: environment
+	@LESIONLENS_DATA="$(DATA)" $(BIN)/python -m xai audits --measure
 
 notebooks: environment-dev
 	@$(BIN)/python -m notebooks.build

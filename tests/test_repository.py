@@ -177,6 +177,16 @@ def test_a_skipped_browser_test_fails_in_ci_alone(tmp_path, ci, failed):
     assert ("every one of them has to run" in done.stdout) == failed
 
 
+def test_the_readmes_audits_are_those_of_the_shipped_runs():
+    from models.runs import load_run
+    from xai.audit.overview import markdown_table
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- audits:begin -->\n")[2].partition("<!-- audits:end -->")[0]
+    runs = [load_run(path.parent) for path in sorted((ROOT / "assets" / "runs").glob("*/run.json"))]
+    assert shown == markdown_table(runs), "python -m xai audits prints what belongs there"
+
+
 def test_the_readmes_figures_are_those_of_the_shipped_runs():
     table = (ROOT / "README.md").read_text(encoding="utf-8")
     table = table.partition("<!-- figures:begin -->")[2].partition("<!-- figures:end -->")[0]

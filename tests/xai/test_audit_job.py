@@ -55,7 +55,8 @@ def test_a_case_is_measured_by_every_method_branch_and_baseline(whole):
     assert len(table) == 5 * len(kinds) and whole.complete
     ceiling, noise = table.of(map="ceiling").measures["iou"], table.of(map="random").measures["iou"]
     assert ceiling.mean() > noise.mean()
-    assert np.isfinite(table.of().measures["heat_on_marks"]).all()
+    on_marks = table.of().measures["heat_on_marks"]
+    assert (np.isfinite(on_marks) == (table.of().labels == "malignant")).all()
     pairs = {(pair["kind"], *pair["between"]) for pair in document(whole)["agreement"]}
     assert pairs == {("methods", "grad-cam", "layercam"), ("branches", "a", "b")}
 

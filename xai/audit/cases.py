@@ -67,7 +67,8 @@ class AuditedCase:
 
     label: the case's class, whose maps were measured. probability: of that class. share: of the image's
     pixels that are lesion. lesions: connected lesions of the mask. rows: each method's joint map, each
-    branch's where there are several, and the baselines. familiar: the level of `xai.guards.judge_image`.
+    branch's where there are several, and the baselines; heat on marks and off the tissue of the first
+    method's joint map of the positive class alone. familiar: the level of `xai.guards.judge_image`.
     marks: method -> its joint map's marks for the free-response curve, (value, lesion from 0, or -1) each;
     only of methods whose values are of one unit over all cases.
     """
@@ -151,7 +152,9 @@ def measure_case(
         faithful = measure_faithfulness(reading, results, noise, engine, questions.faithfulness, check)
     rows, marks = [], {}
     for method, result in results.items():
-        shortcuts, kinds = _shortcuts(decoded.study, joint) if result is headline else ({}, ())
+        # Looking for marks costs as much as all the rest of a case, and the document counts these alone.
+        guarded = result is headline and decoded.label == run.positive
+        shortcuts, kinds = _shortcuts(decoded.study, joint) if guarded else ({}, ())
         native = result.joint.native()
         measures = _measured(native, mask, tuned.get(method))
         if not result.joint.relative:

@@ -35,21 +35,6 @@ def markdown_table(runs: Iterable[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def methods_table(run: Run) -> str:
-    """A line a method of a run's stored audit, those that are another method's map left out. Empty without
-    one."""
-    table, stored = read_table(run), read_audit(run)
-    if table is None or stored is None:
-        return ""
-    positive = table.take(table.labels == run.positive)
-    lines = [_line(("method", *SHOWN.values())), _line(["---"] * (len(SHOWN) + 1))]
-    for method in table.method_names:
-        if method not in stored.get("same_maps", {}):
-            found = figures(positive, case_groups(run), method)
-            lines.append(_line((method, *(_figure(found.get(name)) for name in SHOWN))))
-    return "\n".join(lines) + "\n"
-
-
 def _cells(run: Run, table: MeasureTable, stored: dict[str, Any] | None) -> list[str]:
     positive, groups = table.take(table.labels == run.positive), case_groups(run)
     own = figures(positive, groups, GRAD_CAM)
