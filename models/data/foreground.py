@@ -36,6 +36,7 @@ def foreground(study: Study, modality: str | None = None) -> np.ndarray:
     modality = study.modality or modality
     if modality == "histopathology" or (np.ptp(unit, axis=2) > 0.1).mean() > _COLOURED:
         inside = ~_from_border(_bare_slide(unit), _LEAST_BARE_SLIDE)
+        inside |= not inside.any()
     else:
         inside = _large_pieces(~_from_border(_black(unit.max(axis=2), modality), _LEAST_BARE))
     native = study.width, study.height

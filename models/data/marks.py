@@ -46,7 +46,8 @@ class MarkRegion:
 def find_marks(samples: np.ndarray, depth_max: int) -> tuple[Mark, ...]:
     """Suspects in a picture uint8 or uint16 [H, W, C], C 1 or 3, in the order of KINDS; at most one a kind.
 
-    A picture coloured all over (tissue under a microscope) is not searched: its white gaps would be glyphs.
+    A picture coloured all over (tissue under a microscope) is searched for patches alone: its white gaps
+    would be glyphs.
     """
     return tuple(Mark(kind, score) for kind, score, _ in _suspects(samples, depth_max))
 
@@ -74,9 +75,10 @@ def _suspects(samples: np.ndarray, depth_max: int) -> list[tuple[str, float, np.
         size = round(values.shape[1] * scale), round(values.shape[0] * scale)
         values = cv2.resize(values, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     coloured = values.max(axis=2) - values.min(axis=2) > _SATURATED
-    if coloured.sum() > _MOST_COLOURED * coloured.size:
-        return []
     grey = values.max(axis=2)
+    if coloured.sum() > _MOST_COLOURED * coloured.size:
+        score, places = _patches(values.mean(axis=2), [])  # stained tissue is bright in red
+        return [("patch", float(score), _grown(_filled(grey.shape, places)))] if places else []
     strokes = _components(_strokes(grey, _BRIGHT, _ABOVE_SURROUNDINGS), grey)
     crosses = _crosses(strokes)
     text = _text(grey, strokes[_glyphs(strokes) & ~crosses])
@@ -283,8 +285,7 @@ def _even_run(places: np.ndarray) -> tuple[int, int]:
 
 def _labels(grey: np.ndarray, text: list[Box]) -> tuple[int, list[Box]]:
     """Pixels of the largest bright, compact, sharply bounded patch on dark ground that touches no tissue, and
-    the boxes of all such: a film's label or marker. What lies in a line of text is none, nor is what is more
-    ground than ink: letters that touch."""
+    the boxes of all such: a film's label or marker. What lies in a line of text is none."""
     import cv2
 
     n, labels, stats, _ = cv2.connectedComponentsWithStats((grey >= 0.25).astype(np.uint8), connectivity=8)
@@ -301,9 +302,10 @@ def _labels(grey: np.ndarray, text: list[Box]) -> tuple[int, list[Box]]:
         bright = float(grey[top : top + height, left : left + width][inside].mean())
         if _meet((left, top, width, height), text):
             continue
-        if area >= 0.55 * width * height and bright >= 0.45 and _sharp(grey, labels == index, stats[index]):
+        if area >= 0.45 * width * height and bright >= 0.45 and _sharp(grey, labels == index, stats[index]):
             areas.append(int(area))
-            boxes.append((int(left), int(top), int(width), int(height)))
+            edge = max(1, max(width, height) // 16)  # a marker's rim is dark
+            boxes.append((int(left - edge), int(top - edge), int(width + 2 * edge), int(height + 2 * edge)))
     return max(areas, default=0), boxes
 
 
@@ -328,7 +330,7 @@ def _sharp(grey: np.ndarray, piece: np.ndarray, box: np.ndarray, least: float = 
     return around.any() and float(seen[rim].mean() - seen[around].mean()) >= least
 
 
-def _patches(grey: np.ndarray, labels: list[Box]) -> tuple[int, list[Box]]:
+def _patches(grey: np.ndarray, known: list[Box]) -> tuple[int, list[Box]]:
     """Pixels of the largest flat rectangle brighter or darker than its ground all round, and all their boxes.
 
     Flat means one shade to a few 255ths, as nothing that was measured is; a marker's letter is a hole in it.
@@ -354,7 +356,7 @@ def _patches(grey: np.ndarray, labels: list[Box]) -> tuple[int, list[Box]]:
         if whole.mean() < 0.9 or np.ptp(values) > 12 / 255:
             continue
         box = (int(left) - 1, int(top) - 1, int(width) + 2, int(height) + 2)
-        if not _meet(box, labels) and _stands_out(grey, box, float(values.mean())):
+        if not _meet(box, known) and _stands_out(grey, box, float(values.mean())):
             areas.append(int(size))
             boxes.append((box[0] - 2, box[1] - 2, box[2] + 4, box[3] + 4))
     return max(areas, default=0), boxes

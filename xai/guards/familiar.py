@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from models.engines.familiarity import Familiarity
-    from models.runs import Run
     from xai.explain import Reading
 
 DOUBT_PERCENTILE, BAD_PERCENTILE = 97.5, 99.0
@@ -39,10 +36,10 @@ def judge_image(reading: Reading) -> Familiar:
 
     "bad": further than 99 % of the run's held-out images; "doubt": further than 97.5 %.
     """
-    from models.engines.familiarity import picture_facts
+    from models.engines.familiarity import picture_facts, read_familiarity
 
     run = reading.run
-    known = _familiarity(run)
+    known = read_familiarity(run)
     if known is None:
         return Familiar(
             None,
@@ -64,11 +61,3 @@ def judge_image(reading: Reading) -> Familiar:
         sentence = f"This image is at the edge of the training images ({further}): doubt the probability."
         return Familiar(percentile, "doubt", sentence, distance)
     return Familiar(percentile, "good", f"This image is like the training images ({further}).", distance)
-
-
-@lru_cache(maxsize=8)
-def _familiarity(run: Run) -> Familiarity | None:
-    """Runs compare by the digest of their card, so a rewritten run is read anew."""
-    from models.engines.familiarity import read_familiarity
-
-    return read_familiarity(run)
