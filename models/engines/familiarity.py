@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import BadInput
+from models.runs.schema import FEATURES_FILE
 
 if TYPE_CHECKING:
     from models.data.manifest import Case
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from models.runs import Run
     from models.study import Study
 
-FEATURES_FILE = "features.npz"
 MAX_FILE_BYTES = 1 << 20
 DIRECTIONS = 32
 FACTS = (

@@ -20,6 +20,8 @@ from pydantic import (
 SCHEMA_VERSION = 1
 HEAD_FILE = "head.onnx"
 CARD_FILE = "run.json"
+FEATURES_FILE = "features.npz"
+"""How the training images are distributed (models.engines.familiarity); means nothing without the weights."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from models.errors import BadInput
 from models.runs.digests import bytes_digest, file_digest
 from models.runs.folder import Run, explain_invalid, load_run
-from models.runs.schema import CARD_FILE, HEAD_FILE, RunCard, safe_relative_name
+from models.runs.schema import CARD_FILE, FEATURES_FILE, HEAD_FILE, RunCard, safe_relative_name
 
 
 def write_run(
@@ -60,7 +60,8 @@ def without_weights(run: Run, folder: str | Path) -> Run:
     card = run.card.model_dump(mode="json")
     shapes = ", ".join(f"{b.backbone} {b.grid[0]}x{b.grid[1]}x{b.channels}" for b in run.branches)
     card |= {"branches": [], "map_scale": {}, "training": card["training"] | {"branches": shapes}}
-    return write_run(folder, card, {name: run.folder / name for name in run.card.files if name != HEAD_FILE})
+    kept = [name for name in run.card.files if name not in (HEAD_FILE, FEATURES_FILE)]
+    return write_run(folder, card, {name: run.folder / name for name in kept})
 
 
 def card_bytes(card: RunCard | Mapping[str, Any], digests: Mapping[str, str]) -> bytes:

@@ -69,9 +69,9 @@ def test_a_runs_own_kind_drawn_anew_is_let_pass(modality):
     engine = open_engine(run, "onnxruntime")
     levels = [
         judge_image(read_with(study_of(phantom(modality, 901, index).image), run, engine)).level
-        for index in range(20)
+        for index in range(12)
     ]
-    assert levels.count("good") >= 19, levels
+    assert levels.count("good") >= 11, levels
 
 
 def test_every_shipped_run_with_weights_knows_its_training_images():
