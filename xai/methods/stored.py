@@ -13,6 +13,9 @@ LayerCAM (Jiang et al., IEEE TIP 2021): sum_k relu(G_k) A_k.
 Eigen-CAM (Muhammad and Yeasin, IJCNN 2020): see `_eigen_cam`.
 Ablation-CAM (Ramaswamy and Desai, WACV 2020): see `ablation_weights`.
 
+The last two are in the unit of the activations: of a hybrid each branch is measured in its own highest
+activation (`_amount`), or the trunk with the larger numbers would be the joint map.
+
 Behind a mean pooling Grad-CAM adds up: its sum over the grid is gradient . pooled features, the branch's
 signed contribution to the margin; and HiResCAM and XGrad-CAM are this same map. On a flattening head the
 three differ; with dense layers and ReLU the margin is piecewise linear in A, so the sum of G * A is the
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from models.engines.head import Head
 
 ABLATION = "ablation-cam"
+# Their values are in the unit of the activations, in which trunks differ by orders of magnitude.
+OWN_UNIT = (ABLATION, "eigen-cam")
 # Channels set to zero in one call of the head: a few megabytes where it flattens.
 CHANNELS_AT_ONCE = 64
 
@@ -133,6 +138,8 @@ def _branch_map(
     else:
         gradient = _combined(margins, target.weights(explained.classes))
         values = layer_values(method, activations, gradient)
+    if method in OWN_UNIT and len(explained.branches) > 1:
+        values = values / _amount(activations)
     contribution = None
     if method in ADDING_UP and explained.head not in CURVED:
         contribution = float(values.sum() if branch.gradient is None else (gradient * activations).sum())
@@ -146,6 +153,13 @@ def _branch_map(
         target.against,
         METHODS[method].unit,
     )
+
+
+def _amount(activations: np.ndarray) -> float:
+    """What to divide a branch's map in activations by, so that branches add up place by place when their sums
+    are kept: its highest activation, as in Score-CAM here, times its cells."""
+    highest = float(np.abs(activations).max())
+    return (highest or 1.0) * activations.shape[0] * activations.shape[1]
 
 
 def _combined(gradients: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -199,8 +213,7 @@ def _eigen_cam(activations: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
     As in pytorch-grad-cam each channel's mean over space is taken off before, so the map is the first
     principal component. A singular vector has no sign: the one is taken whose map goes along with the mean
-    activation of a cell. The gradient is not looked at: every class has the same map. Of a hybrid each branch
-    speaks in its own activations, and the one with the larger numbers is the louder in the joint map.
+    activation of a cell. The gradient is not looked at: every class has the same map.
     """
     gh, gw, channels = activations.shape
     cells = activations.reshape(gh * gw, channels)

@@ -212,3 +212,34 @@ def test_a_svm_has_maps_by_every_method():
     for method in STORED:
         found = explain_case(case, "malignant", method, head=PooledHead())
         assert np.isfinite(found.joint.values).all() and found.joint.contribution is None
+
+
+@pytest.mark.parametrize("method", ["eigen-cam", "ablation-cam", "grad-cam++", "layercam"])
+def test_a_trunk_with_larger_numbers_is_no_louder_in_the_joint_map(method):
+    """Activations times 1,000 with weights divided by 1,000 are the same network."""
+    rng = np.random.default_rng(3)
+    quiet, loud = [], []
+    for name, cells, gain in (("first", 4, 1.0), ("second", 2, 1e3)):
+        maps = rng.random((1, cells, cells, 3))
+        slopes = rng.standard_normal((1, 2, 3)) / cells**2
+        quiet.append(Branch(name, f"{name}_relu", maps, slopes))
+        loud.append(Branch(name, f"{name}_relu", maps * gain, slopes / gain))
+    kept = [
+        explain_case(explained(each, 0.0), "malignant", method, head=_Sum(each)) for each in (quiet, loud)
+    ]
+    np.testing.assert_allclose(kept[1].joint.values, kept[0].joint.values, rtol=1e-5)
+
+
+class _Sum:
+    """A linear head: the margin is the sum of gradient x activation over both branches."""
+
+    def __init__(self, branches):
+        self.branches = branches
+
+    def features(self, activations):
+        return [values.mean(axis=(1, 2)) for values in activations]
+
+    def margins(self, rows):
+        sums = zip(rows, self.branches, strict=True)
+        positive = sum(row @ b.weights[0, 1] * b.activations[0, ..., 0].size for row, b in sums)
+        return np.stack([-positive, positive], axis=1)
