@@ -275,6 +275,19 @@ def test_maps_that_survive_randomised_weights_fail(chequered: CaseExplanation):
     assert said.level == "bad" and said.decisive
 
 
+def test_another_maps_record_says_nothing_of_this_one(chequered: CaseExplanation):
+    """Guided backpropagation is the map that survives random weights where Grad-CAM does not."""
+    for other in (replace(chequered, method="guided-backprop"), replace(chequered, layer="early")):
+        said = sanity_light(other, AUDIT)
+        assert said.level == "unknown" and "Grad-CAM alone" in said.sentence
+        assert record_light(other, AUDIT).level == "unknown"
+    layercam = {"randomisation": AUDIT["randomisation"] | {"method": "layercam"}}
+    assert sanity_light(chequered, layercam).level == "unknown"
+    assert sanity_light(replace(chequered, method="layercam"), layercam).level == "good"
+    left_out = {"randomisation": {"correlation": None, "passed": None, "why": "it was left out"}}
+    assert "it was left out" in sanity_light(chequered, left_out).sentence
+
+
 def test_what_was_never_stored_is_unknown(chequered: CaseExplanation):
     for record in (None, {}, {"randomisation": None, "methods": {}}):
         assert sanity_light(chequered, record).level == "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def familiarity_light(result: CaseExplanation) -> Light:
         "never what it is of."
     )
     found = judge_image(result.reading)
-    figure = "not stored" if found.percentile is None else f"further than {found.percentile:.0f} %"
+    figure = "not stored" if found.percentile is None else f"further than {floor(found.percentile)} %"
     return Light(FAMILIARITY, found.level, figure, found.sentence, why)
 
 

@@ -110,8 +110,14 @@ def sanity_light(result: CaseExplanation, record: Mapping[str, Any] | None) -> L
     found = (record or {}).get("randomisation") or {}
     correlation = _value(found.get("correlation"))
     if correlation is None or found.get("passed") is None:
-        reason = found.get("why") or NO_RECORD
-        return Light(SANITY, "unknown", "never stored", reason, why)
+        reason = f"Not measured: {found['why']}." if found.get("why") else NO_RECORD
+        return Light(SANITY, "unknown", "not measured" if found.get("why") else "never stored", reason, why)
+    tested = found.get("method") or "grad-cam"
+    if result.layer is not None or same_map(result.method, result.run) != same_map(tested, result.run):
+        # Guided backpropagation stays where Grad-CAM does not (Adebayo et al.): one says nothing of another.
+        asked = METHODS[result.method].title + (f" at {result.layer}" if result.layer is not None else "")
+        reason = f"The run's audit did it with {METHODS[tested].title} alone: of {asked} that says nothing."
+        return Light(SANITY, "unknown", "other map", reason, why)
     figure = f"correlation {correlation:.2f}"
     if found["passed"]:
         sentence = "With randomised weights this run's maps change: they depend on what it learned."
@@ -159,13 +165,19 @@ def record_light(result: CaseExplanation, record: Mapping[str, Any] | None) -> L
     )
     stored = (record or {}).get("methods") or {}
     method = result.method if result.method in stored else "grad-cam"
+    if stored and result.layer is not None:
+        reason = f"The stored audit is of the last layers' maps, not of {result.layer}'s."
+        return Light(LOCALISATION, "unknown", "other layer", reason, why, decisive=False)
     if result.method not in stored and same_as(result.method, result.run) is None:
         reason = NO_RECORD if not stored else f"The stored audit has no {METHODS[result.method].title}."
-        return Light(LOCALISATION, "unknown", "never stored", reason, why, decisive=False)
+        return Light(
+            LOCALISATION, "unknown", "not measured" if stored else "never stored", reason, why, decisive=False
+        )
     pointing = (stored.get(method) or {}).get("pointing") or {}
     centre = _value(((record or {}).get("baselines") or {}).get("centre", {}).get("pointing"))
     if _value(pointing) is None or centre is None:
-        return Light(LOCALISATION, "unknown", "never stored", NO_RECORD, why, decisive=False)
+        reason = f"Not measured: {pointing['why']}." if pointing.get("why") else NO_RECORD
+        return Light(LOCALISATION, "unknown", "not measured", reason, why, decisive=False)
     value, low, high = (pointing[key] for key in ("value", "low", "high"))
     figure = f"{value:.2f} of {pointing['n']} cases"
     interval = "" if low is None else f" ({low:.2f} to {high:.2f})"
