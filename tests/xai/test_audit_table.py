@@ -81,7 +81,7 @@ def test_figures_by_hand():
     assert found["iou"]["value"] == pytest.approx(0.5) and found["iou"]["n"] == 3
     assert 0.2 <= found["iou"]["low"] < 0.5 < found["iou"]["high"] <= 0.9
     kept = figures(table, keep=np.array([False, True, False, False]))
-    assert kept["iou"]["value"] == kept["iou"]["low"] == 0.4 and kept["iou"]["n"] == 1
+    assert kept["iou"]["value"] == 0.4 and kept["iou"]["n"] == 1
 
 
 def test_found_lesions_are_counted_of_all_lesions():
@@ -116,6 +116,17 @@ def test_cases_of_one_patient_count_as_one():
 def test_an_interval_holds_its_value(values):
     found = mean_figure(np.array(values))
     assert found["low"] <= found["value"] <= found["high"] and found["n"] == len(values)
+
+
+def test_one_group_alone_tells_nothing_of_the_spread():
+    """A resample of one case is that case: an interval without width would be the surest of all."""
+    one = figures(table_from({"iou": [0.6], "sensitivity_n": [0.3], "lesions_hit": [1]}))
+    assert (one["iou"]["low"], one["iou"]["value"], one["iou"]["high"]) == (0, 0.6, 1)
+    assert (one["sensitivity_n"]["low"], one["sensitivity_n"]["high"]) == (-1, 1)
+    patient = figures(table_from({"iou": [0.6, 0.7]}), {"a": "p", "b": "p"})
+    assert (patient["iou"]["low"], patient["iou"]["high"]) == (0, 1)
+    less = paired_difference(table_from({"iou": [0.9]}), table_from({"iou": [0.2]}))
+    assert (less["low"], less["high"]) == (-1, 1) and less["value"] == pytest.approx(0.7)
 
 
 def test_methods_are_ranked_over_the_cases_all_of_them_have():

@@ -172,6 +172,7 @@ def _agreement(cases: Sequence[AuditedCase], groups: dict[str, str]) -> list[dic
             name: mean_figure(
                 np.array([getattr(pair, name) for _, pair in found], dtype=np.float64),
                 [group for group, _ in found],
+                name,
             )
             for name in ("rank", "overlap")
         }

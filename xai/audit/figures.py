@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HITS = ("pointing", "pointing_15", "top5", "increase")
 # Measures that are better low.
 LOWER_IS_BETTER = ("deletion", "average_drop", "infidelity", "heat_on_marks", "heat_outside")
+# From -1 on; every other measure, and every probability's curve, lies in 0..1.
+SIGNED = ("sensitivity_n", "rank")
 # Counted by lesion: found lesions of all lesions, not a mean over cases.
 BY_LESION = "lesions_hit"
 NO_CASE = "no such case has a mask"
@@ -46,7 +48,8 @@ def figures(
     groups: case id -> group, see `case_groups`; a case that is not named there stands alone. keep: bool
     [len(table)], the rows that count (a class, a size); None for all. Hits have Wilson's interval with the
     groups' effective number of cases, the others that of the bootstrap over groups. `lesions_hit` is the
-    share of all lesions that was found. Without a case or a measured value: value None, with `why`.
+    share of all lesions that was found. One group alone shows no spread: the interval then is all that the
+    measure can be. Without a case or a measured value: value None, with `why`.
     """
     rows = table if keep is None else table.take(np.asarray(keep, dtype=bool))
     return column_figures(rows.of(method, map), groups)
@@ -105,14 +108,17 @@ def paired_difference(
         won, lost, same = np.random.default_rng(_SEED).poisson([[0.5, 0.5, 1.0]], (len(sums), 3)).T
         sums, totals = sums + won - lost, totals + won + lost + same
     low, high = percentile_interval(sums / totals, value)
+    if len(np.unique(draws.codes)) < 2 and measure not in HITS:
+        high = 2.0 if measure in SIGNED else 1.0
+        low = -high
     return {"value": value, "low": low, "high": high, "n": n}
 
 
-def mean_figure(values: np.ndarray, groups: Sequence[str] | None = None) -> Metric:
+def mean_figure(values: np.ndarray, groups: Sequence[str] | None = None, measure: str = "") -> Metric:
     """A mean of values [n] with its interval, NaN left out; groups: the cases', as in `figures`."""
     values = np.asarray(values, dtype=np.float64)
     codes = dense_codes(group_codes(groups, len(values)))
-    return _mean(values, codes, _Draws(codes), hits=False)
+    return _mean(values, codes, _Draws(codes), measure)
 
 
 class _Draws:
@@ -140,7 +146,7 @@ class _Draws:
 
 def _figure(name: str, values: np.ndarray, table: MeasureTable, codes: np.ndarray, draws: _Draws) -> Metric:
     if name != BY_LESION:
-        return _mean(values, codes, draws, name in HITS)
+        return _mean(values, codes, draws, name)
     known = np.isfinite(values) & (table.lesions > 0)
     if not known.any():
         return _undefined(NOT_MEASURED if len(values) else NO_CASE, 0)
@@ -150,20 +156,25 @@ def _figure(name: str, values: np.ndarray, table: MeasureTable, codes: np.ndarra
         drawn = draws.sums(found) / draws.sums(lesions)
     value = float(found.sum() / lesions.sum())
     low, high = percentile_interval(drawn, value)
+    count = len(np.unique(codes[known]))
     if value in (0.0, 1.0):  # resamples see no spread
-        low, high = wilson(value, float(len(np.unique(codes[known]))))
+        low, high = wilson(value, float(count))
+    elif count < 2:
+        low, high = 0.0, 1.0
     return {"value": value, "low": low, "high": high, "n": int(known.sum())}
 
 
-def _mean(values: np.ndarray, codes: np.ndarray, draws: _Draws, hits: bool) -> Metric:
+def _mean(values: np.ndarray, codes: np.ndarray, draws: _Draws, measure: str) -> Metric:
     known = np.isfinite(values)
     n = int(known.sum())
     if not n:
         return _undefined(NOT_MEASURED if len(values) else NO_CASE, 0)
     value = float(values[known].mean())
     # Values that are all 0 or all 1 have no spread to resample either.
-    if hits or np.isin(values[known], (0.0, 1.0)).all():
+    if measure in HITS or np.isin(values[known], (0.0, 1.0)).all():
         low, high = wilson(value, effective_n(values[known].astype(bool), dense_codes(codes[known])))
+    elif len(np.unique(codes[known])) < 2:
+        low, high = (-1.0 if measure in SIGNED else 0.0), 1.0
     else:
         filled = np.where(known, values, 0.0)
         with np.errstate(invalid="ignore"):

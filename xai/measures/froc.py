@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.evaluation.intervals import percentile_interval, resampled_weights
+from models.evaluation.intervals import group_index, percentile_interval, resampled_weights, wilson
 from xai.measures.localisation import lesions_of, peak
 
 LEAST_SHARE = 0.25
@@ -116,7 +116,8 @@ def sensitivity_at(
     """{"0.25": {"value", "low", "high", "n"}, ...}: sensitivity at so many false marks an image.
 
     n: lesions. The 95 % interval is the percentiles' of a bootstrap that draws whole groups of images, those
-    with and those without lesions apart. ValueError without a lesion.
+    with and those without lesions apart; where it sees no spread (none or all found, or one group with
+    lesions) Wilson's, with the groups that have lesions as its number. ValueError without a lesion.
     """
     whole, rates = froc(cases), np.asarray(false_marks, float)
     holds = np.array([one.lesions > 0 for one in cases], int)
@@ -124,10 +125,12 @@ def sensitivity_at(
     drawn = np.concatenate(
         [_resampled(cases, weights, rates) for weights in resampled_weights(holds, groups, RESAMPLES)]
     )
-    found = {}
+    found, counted = {}, len(set(group_index(groups, len(cases))[holds > 0].tolist()))
     for column, rate in enumerate(rates):
         value = whole.at(rate)
         low, high = percentile_interval(drawn[:, column], value)
+        if value in (0.0, 1.0) or counted < 2:
+            low, high = wilson(value, counted)
         found[f"{rate:g}"] = {"value": value, "low": low, "high": high, "n": whole.lesions}
     return found
 

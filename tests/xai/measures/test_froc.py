@@ -108,6 +108,15 @@ def test_maps_without_marks_find_nothing():
     assert sensitivity_at([empty, empty])["1"]["value"] == 0
 
 
+def test_all_or_none_of_a_few_is_not_beyond_doubt():
+    """0 of 5 and 5 of 5: Wilson's intervals, by hand 0 to z^2 / (5 + z^2) and its mirror."""
+    reach = 1.96**2 / (5 + 1.96**2)
+    hit, miss = (FrocCase(np.array([1.0]), np.array([at]), 1) for at in (0, -1))
+    none, all_of_them = sensitivity_at([miss] * 5)["1"], sensitivity_at([hit] * 5)["1"]
+    assert (none["low"], none["high"]) == pytest.approx((0, reach), abs=1e-3)
+    assert (all_of_them["low"], all_of_them["high"]) == pytest.approx((1 - reach, 1), abs=1e-3)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_the_curve_only_rises(seed, images):
