@@ -45,6 +45,7 @@ LAYER = (
 MASKS = "score-cam: only the N most active channels; rise: N masks (default: all channels, 500 masks)"
 SEED = "of the random numbers of rise and smoothgrad (default: %(default)s)"
 CANCELLED = "Cancelled: the images that were done are kept."
+STOPPED = "Cancelled before anything was done."
 MASK = "image of the lesion's outline, of the image's size; give one an image, in the images' order"
 
 
@@ -92,6 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
         return options.execute(options)
     except BadInput as refusal:
         print(refusal, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before a command had anything to keep
+        print(STOPPED, file=sys.stderr)
         return 2
 
 

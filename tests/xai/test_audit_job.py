@@ -198,6 +198,10 @@ def test_what_an_audit_cannot_do_is_refused_before_it_begins(subject):
         job_of(subject, ("tf-keras-vis/score-cam",))
     with pytest.raises(BadInput, match="tea-leaves"):
         job_of(subject, ("tea-leaves",))
+    with pytest.raises(BadInput, match="0 masks"):
+        job_of(subject, ("rise",), masks=0)
+    with pytest.raises(BadInput, match="seed -1"):
+        job_of(subject, seed=-1)
 
 
 def test_a_case_survives_json(whole):

@@ -134,6 +134,17 @@ def test_cancelling_keeps_what_was_done(run, tmp_path, capsys, monkeypatch):
     assert len(list((tmp_path / "out").iterdir())) == 4
 
 
+def test_cancelling_before_the_first_image_is_a_sentence(run, tmp_path, capsys, monkeypatch):
+    from models import runs
+
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "find_run", interrupted)
+    status, out, err = explain(capsys, run, image(tmp_path / "a.png"), "--out", tmp_path / "out")
+    assert status == 2 and not out and err == "Cancelled before anything was done.\n"
+
+
 def test_for_people_it_prints_words(run, tmp_path, capsys):
     scan = image(tmp_path / "scan.png")
     status, out, _ = explain(capsys, run, scan, "--out", tmp_path / "out")

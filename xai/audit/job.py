@@ -20,7 +20,16 @@ from xai.audit.journal import Journal
 from xai.audit.randomised import randomisation_of, undefined
 from xai.audit.table import MeasureTable, table_of
 from xai.audit.thresholds import Threshold, readable, tuned, untuned
-from xai.methods import DEFAULT_METHOD, METHODS, Cancelled, check_method, passes, why_not
+from xai.methods import (
+    DEFAULT_METHOD,
+    METHODS,
+    Cancelled,
+    Request,
+    Target,
+    check_method,
+    passes,
+    why_not,
+)
 
 if TYPE_CHECKING:
     from models.data.manifest import Case
@@ -112,13 +121,13 @@ class AuditJob:
         if faithfulness is True:
             faithfulness = Faithfulness()
         self.questions = Questions(_checked(run, methods), faithfulness or None, masks, seed)
+        for method in self.questions.methods:  # what is wrong with all cases is refused, not skipped a case
+            Request(Target(run.positive), method, None, masks, seed)
         chosen = [
             (case, label) for case, label in zip(cases, labels, strict=True) if case.mask_file is not None
         ]
         if not chosen:
-            raise BadInput(
-                "No case of the manifest has a mask, so there is nothing to hold the maps against."
-            )
+            raise BadInput(NO_MASKS)
         self._asked = {case.case_id: (case, label) for case, label in chosen}
         self._tuning = tuple((c, label) for c, label in tuning if c.mask_file is not None)[:TUNING_CASES]
         self._wants_randomisation = randomisation
