@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from models.runs import Run
 
 PREFERRED = "busi-hybrid"
+GUIDED = "busi-hybrid-guided"
 SEVERAL_CLASSES = "busi-three-class"
 MAIN_PAGE = "pages/1_Inspect.py"
 
@@ -45,6 +46,7 @@ def main() -> int:
         rows = command_line(run.folder, image, Path(folder) / "out")
         rows += [first_paint("Home.py", ENGINES), first_paint(MAIN_PAGE, TENSORFLOW)]
         rows += in_a_process("tests.bench.evidence")
+        rows += _trust(options.run, image, Path(folder) / "audit")
         rows += _passes(run, image, options.without_tensorflow)
     print(table(rows))
     return 0 if all(row.passed is not False for row in rows) else 1
@@ -72,6 +74,14 @@ def _phantom(run: Run, folder: Path) -> Path:
     modality = "ultrasound" if run.modality == "mixed" else run.modality
     write_phantoms(modality, 1, 0, folder / "phantom")
     return next((folder / "phantom" / "images").iterdir())
+
+
+def _trust(asked: str | None, image: Path, folder: Path) -> list[Row]:
+    """Of the guided hybrid, whose maps are trusted most, unless a run was asked for."""
+    from tests.bench.trust import audit_row, trust_card_row
+
+    run = _chosen(asked or GUIDED)
+    return [trust_card_row(run, image), audit_row(run, folder)]
 
 
 def _passes(run: Run, image: Path, without_tensorflow: bool) -> list[Row]:

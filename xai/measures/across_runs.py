@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.errors import BadInput
-from models.evaluation.intervals import percentile_interval, resampled_weights
+from models.evaluation.intervals import group_index, percentile_interval, resampled_weights
 from xai.measures.agreement import Agreement, agreement
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ def summarised(pairs: Sequence[Agreement], groups: Sequence[str] | None = None) 
     are left out, `n` says how many are in."""
     return RunAgreement(
         tuple(pairs),
-        _mean([pair.rank for pair in pairs], groups),
-        _mean([pair.overlap for pair in pairs], groups),
+        _mean([pair.rank for pair in pairs], groups, -1.0),
+        _mean([pair.overlap for pair in pairs], groups, 0.0),
     )
 
 
-def _mean(values: Sequence[float | None], groups: Sequence[str] | None) -> Figure:
+def _mean(values: Sequence[float | None], groups: Sequence[str] | None, least: float) -> Figure:
     kept = [i for i, value in enumerate(values) if value is not None]
     if not kept:
         why = "no image has a place in both maps"
@@ -97,4 +97,6 @@ def _mean(values: Sequence[float | None], groups: Sequence[str] | None) -> Figur
     weights = np.concatenate(list(resampled_weights(np.zeros(len(found), int), own)))
     value = float(found.mean())
     low, high = percentile_interval((weights @ found) / weights.sum(axis=1), value)
+    if len(np.unique(group_index(own, len(found)))) < 2:  # one group alone shows no spread
+        low, high = least, 1.0
     return {"value": value, "low": low, "high": high, "n": len(found)}

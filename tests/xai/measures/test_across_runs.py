@@ -50,3 +50,9 @@ def test_a_patients_images_are_drawn_together():
     groups = [f"patient {i}" for i in np.repeat(np.arange(4), 10)]
     alone, together = summarised(pairs).rank, summarised(pairs, groups).rank
     assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
+
+
+def test_one_image_tells_nothing_of_the_spread():
+    found = summarised([Agreement(0.4, 0.2)])
+    assert (found.rank["low"], found.rank["high"]) == (-1, 1) and found.rank["value"] == 0.4
+    assert (found.overlap["low"], found.overlap["high"]) == (0, 1)
