@@ -117,7 +117,7 @@ def test_the_card_is_plain_data_for_a_document():
 def test_blurring_what_the_score_depends_on_passes(chequered: CaseExplanation):
     found = with_map(chequered, lit(np.s_[2:7], np.s_[2:7]))
     said = blur_light(found, found.joint, PatchEngine())
-    assert said.level == "good" and said.figure == "beats 100% of 16"
+    assert said.level == "good" and said.figure == "beats 16 of 16 areas"
 
 
 def test_blurring_elsewhere_lowers_the_score_less_than_chance(chequered: CaseExplanation):
@@ -218,7 +218,7 @@ def test_heat_on_marks_counts_where_the_model_relies_on_them(
     lit_mark(monkeypatch, heat, fall, flips)
     said = image_lights.shortcut_light(chequered, chequered.joint, BlockEngine())
     assert said.level == level
-    assert f"{heat:.0%} of heat" in said.figure and f"{-fall:+.2f}" in said.figure
+    assert said.figure == f"{heat:.0%} of heat" and f"{-fall:+.2f}" in said.sentence
 
 
 def test_heat_off_the_tissue_fails_only_where_the_background_is_certain(
@@ -250,6 +250,20 @@ def test_branches_that_point_apart_raise_a_doubt(monkeypatch: pytest.MonkeyPatch
     said = agreement_light(replace(result, heatmaps=(first, second)), "joint", BlockEngine())
     assert said.level == "doubt" and not said.decisive
     assert "coarse and fine" in said.sentence and "different places" in said.sentence
+
+
+def test_a_branch_with_next_to_no_evidence_is_not_compared(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("xai.trust.record.COMPARED", ("grad-cam", "layercam"))
+    result = explained(lesion(), BlockEngine())
+    first, second = (
+        Heatmap(replace(grid_map(values), name=name), result.reading.placement, 1.0)
+        for name, values in (
+            ("coarse", lit(np.s_[0:4], np.s_[0:4])),
+            ("fine", 0.01 * lit(np.s_[12:16], np.s_[12:16])),
+        )
+    )
+    said = agreement_light(replace(result, heatmaps=(first, second)), "joint", BlockEngine())
+    assert "different places" not in said.sentence and "agree only" not in said.sentence
 
 
 AUDIT = {
@@ -331,7 +345,7 @@ def test_a_whole_card_of_a_run(tiny):
     card = trust_card(result, engine, watch=lambda done, total: told.append((done, total)))
     levels = {one.name: one.level for one in card.lights}
     assert levels["Map itself"] == levels["Blur test"] == "good"
-    assert levels["Familiar image"] == levels["Sanity"] == "unknown"
+    assert levels["Familiar image"] == levels["Random weights"] == "unknown"
     assert all(one.sentence.endswith(".") and one.why for one in card.lights)
     assert told[0] == (0, 9) and told[-1] == (8, 9) and card.seconds > 0
     branch = trust_card(result, engine, name="fine")

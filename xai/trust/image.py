@@ -60,7 +60,7 @@ def familiarity_light(result: CaseExplanation) -> Light:
         "never what it is of."
     )
     found = judge_image(result.reading)
-    figure = "not stored" if found.percentile is None else f"further than {floor(found.percentile)} %"
+    figure = "not stored" if found.percentile is None else f"stranger than {floor(found.percentile)} %"
     return Light(FAMILIARITY, found.level, figure, found.sentence, why)
 
 
@@ -90,7 +90,7 @@ def shortcut_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) ->
         return Light(SHORTCUTS, "good", "none found", "No burned-in marks, and the heat is on tissue.", why)
     worst = max(tests, key=lambda test: (test.level, test.heat))
     level: Level = ("good", "doubt", "bad")[worst.level]
-    return Light(SHORTCUTS, level, f"{worst.heat:.0%} of heat, p {worst.change:+.2f}", worst.sentence, why)
+    return Light(SHORTCUTS, level, f"{worst.heat:.0%} of heat", worst.sentence, why)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,11 @@ LEVELS: tuple[Level, ...] = ("good", "unknown", "doubt", "bad")  # from best to 
 WORDS = {"good": "passes", "doubt": "doubt", "bad": "fails", "unknown": "unknown"}
 
 
+#: What a failing card says first. A blank map is no wrong reason: there is none to read.
+FAILS = "Do not read this map as the reason"
+BLANK = "There is no map to read"
+
+
 @dataclass(frozen=True)
 class Light:
     """One check.
@@ -70,7 +75,8 @@ def card_of(lights: tuple[Light, ...], of: str, method: str, seconds: float = 0.
         sum(light.level != "unknown" for light in lights),
     )
     if failing is not None:
-        level, sentence = "bad", f"Do not read this map as the reason. {failing.sentence}"
+        told = BLANK if "blank" in failing.figure else FAILS
+        level, sentence = "bad", f"{told}. {failing.sentence}"
     elif all(light.level == "unknown" for light in decisive):
         level, sentence = "unknown", "This map is unchecked. Nothing decisive could be measured."
     elif doubts:

@@ -62,7 +62,7 @@ def blur_light(result: CaseExplanation, heatmap: Heatmap, engine: Engine) -> Lig
     if not len(found.random_drops):
         return Light(BLUR, "unknown", "no room", "The hot area leaves no room for another of its shape.", why)
     control = float(np.mean(found.random_drops))
-    figure = f"beats {found.share_beaten:.0%} of {found.n}"
+    figure = f"beats {round(found.share_beaten * found.n)} of {found.n} areas"
     numbers = f"({found.drop:+.2f} against {control:+.2f} logits)"
     if found.drop <= control:
         sentence = (

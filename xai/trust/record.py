@@ -9,7 +9,7 @@ import numpy as np
 from xai.measures.agreement import agreements, why_no_place
 from xai.methods import METHODS, same_as
 from xai.trust.light import Level, Light
-from xai.trust.passes import APART_OVERLAP, APART_RANK, chosen
+from xai.trust.passes import APART_OVERLAP, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,11 @@ AGREE_OVERLAP = 1 / 3
 #: not: it knows no class.
 COMPARED = ("grad-cam", "layercam", "ablation-cam")
 
+#: Share of full colour below which a branch has no place of its own: its highest cell is a whim of noise.
+FAINT = 0.05
+
 AGREEMENT = "Agreement"
-SANITY = "Sanity"
+SANITY = "Random weights"
 LOCALISATION = "Record of the run"
 NO_RECORD = "This run's audit was never stored: python -m xai audit RUN --data MANIFEST --store measures it."
 
@@ -40,7 +43,9 @@ def agreement_light(result: CaseExplanation, name: str, engine: Engine) -> Light
         "failure: it does not say who is right."
     )
     maps = _others(result, name, engine)
-    usable = {title: heatmap for title, heatmap in maps.items() if not why_no_place(heatmap)}
+    branches = {heatmap.map.name for heatmap in result.heatmaps}
+    faint = [t for t, each in maps.items() if t in branches and each.maximum < FAINT * each.scale]
+    usable = {t: heatmap for t, heatmap in maps.items() if t not in faint and not why_no_place(heatmap)}
     mine = chosen(result, name)
     if why_no_place(mine) or not usable:
         reason = "There is no second map from the same pass to compare with."
@@ -57,11 +62,12 @@ def agreement_light(result: CaseExplanation, name: str, engine: Engine) -> Light
     figure = f"overlap {found.overlap:.2f}"
     if found.overlap >= AGREE_OVERLAP:
         sentence = "The branches and other methods point to the same place."
-        if len(result.heatmaps) < 2:
+        if len(result.heatmaps) < 2 or faint:
             sentence = "Other methods on the same pass point to the same place."
+        if faint:
+            sentence += f" Not compared, with next to no evidence: {', '.join(faint)}."
         return Light(AGREEMENT, "good", figure, sentence, why, decisive=False)
-    apart = found.overlap <= APART_OVERLAP and found.rank is not None and found.rank < APART_RANK
-    how = "point to different places" if apart else "agree only in part"
+    how = "point to different places" if found.overlap <= APART_OVERLAP else "agree only in part"
     return Light(AGREEMENT, "doubt", figure, f"{title} {how}.", why, decisive=False)
 
 
@@ -141,6 +147,10 @@ def mask_light(result: CaseExplanation, heatmap: Heatmap) -> Light | None:
     if result.label != result.run.positive:
         reason = f"The map explains {result.label}, which is not the finding that the mask outlines."
         return Light(name, "unknown", "other class", reason, why)
+    if heatmap.blank:
+        return Light(
+            name, "unknown", "no map", "A blank map points to no place, on the lesion or off it.", why
+        )
     of_joint = heatmap is result.joint and result.measures is not None
     found = result.measures if of_joint else localise(heatmap.native(), result.mask)
     share = float(np.mean(result.mask))
@@ -179,7 +189,7 @@ def record_light(result: CaseExplanation, record: Mapping[str, Any] | None) -> L
         reason = f"Not measured: {pointing['why']}." if pointing.get("why") else NO_RECORD
         return Light(LOCALISATION, "unknown", "not measured", reason, why, decisive=False)
     value, low, high = (pointing[key] for key in ("value", "low", "high"))
-    figure = f"{value:.2f} of {pointing['n']} cases"
+    figure = f"hits {value:.0%} of {pointing['n']} cases"
     interval = "" if low is None else f" ({low:.2f} to {high:.2f})"
     level: Level = "good" if low is not None and low > centre else "doubt"
     beside = f"a blob in the middle of the image hits {centre:.2f}"
