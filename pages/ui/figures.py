@@ -17,7 +17,9 @@ from xai.overlay import LESION_COLOUR, Contour, colour_table
 
 VIEWER_HEIGHT = 470
 # A panel is about this many pixels wide: a wide image needs no more height than its shape.
-PANEL_WIDTH = 460
+PANEL_WIDTH = 400
+# In pixels: a bar as long as the figure would stand beside nothing where a wide image leaves room below.
+BAR_LENGTH = 230
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,8 @@ def _colour_bar(table: str, highest: float, unit: str, colours: Palette) -> go.S
             "color": [0], "cmin": 0, "cmax": highest, "colorscale": scale, "showscale": True,
             "colorbar": {
                 "title": {"text": _wrapped(unit), "font": {"size": 12, "color": colours.muted}},
-                "thickness": 12, "len": 1.0, "x": 1.002, "xpad": 5, "ypad": 0, "outlinewidth": 0,
+                "thickness": 12, "lenmode": "pixels", "len": BAR_LENGTH, "y": 1, "yanchor": "top",
+                "x": 1.002, "xpad": 5, "ypad": 0, "outlinewidth": 0,
                 "tickfont": {"size": 12, "color": colours.muted}, "tickformat": "~g",
                 "tickvals": [highest * step / 4 for step in range(5)],
                 "ticktext": [f"{highest * step / 4:.2g}" for step in range(5)],

@@ -133,7 +133,7 @@ def test_a_slow_map_leaves_the_former_until_it_is_there(inspect: AppTest, monkey
     choose(inspect, "dark")
     inspect.selectbox(key="method").select("RISE").run()
     assert gate.begun.wait(WAIT)
-    assert "RISE is not there yet: this is the former map" in said(inspect)
+    assert "RISE is not there yet. Below stays the former map, Grad-CAM" in said(inspect)
     assert "Grad-CAM: evidence for malignant" in captions(inspect)
     assert inspect.button(key="cancel_map")
     gate.go.set()

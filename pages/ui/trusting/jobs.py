@@ -37,6 +37,11 @@ class MapJob:
     def finished(self) -> bool:
         return self._finished.is_set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop and is still in its last batch."""
+        return self._stop.is_set() and not self.finished
+
     def cancel(self) -> None:
         """Stop after the batch that is being computed."""
         self._stop.set()

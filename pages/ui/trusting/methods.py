@@ -52,7 +52,7 @@ def ask_map(run: Run) -> Asked:
         against = _ask_against(run, label)
         layer = _ask_layer(run, method)
         masks = _ask_masks(method)
-        _show_methods(run)
+        _show_methods(run, method)
     return Asked(Request(Target(label, against), method, layer, masks), name)
 
 
@@ -106,9 +106,10 @@ def _ask_masks(method: str) -> int | None:
     )  # fmt: skip
 
 
-def _show_methods(run: Run) -> None:
+def _show_methods(run: Run, chosen: str) -> None:
+    st.caption("What each method is")
     for family, words in FAMILIES.items():
-        lines = [f"**{words}**"]
+        lines = []
         for key, method in METHODS.items():
             if method.family != family:
                 continue
@@ -116,9 +117,10 @@ def _show_methods(run: Run) -> None:
             if why := why_not(key, run):
                 remark = f" :orange[Not for this run: {why}]"
             elif same := same_as(key, run):
-                remark = f" Here {same}."
+                remark = f" Here: {same}."
             lines.append(f"- {method.title} ({method.paper}). {method.about}{remark}")
-        st.markdown("\n".join(lines))
+        with st.expander(words, expanded=METHODS[chosen].family == family):
+            st.markdown("\n".join(lines))
 
 
 def is_slow(request: Request) -> bool:

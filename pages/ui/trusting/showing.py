@@ -49,8 +49,11 @@ def find_map(reading: Reading, asked: Asked, mask: Mask | None) -> Found:
     else:
         result = _slow(reading, asked, mask)
     if result is None:
-        title = METHODS[asked.method].title
-        return Found(_former(reading, asked, mask), f"{title} is not there yet: this is the former map.")
+        former = _former(reading, asked, mask)
+        title, shown = METHODS[asked.method].title, METHODS[former.method].title
+        return Found(
+            former, f"{title} is not there yet. Below stays the former map, {shown}, with its own checks."
+        )
     st.session_state[_FORMER] = (*_place(reading), mask and mask.digest), asked, result
     return Found(result)
 
@@ -98,8 +101,10 @@ def _progress(question: Hashable, title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         share = min(1.0, job.done / job.total) if job.total else 0.0
         passes = f"{job.done:,} of {job.total:,} passes" if job.total else "beginning"
-        st.progress(share, f"{title}: {passes}")
-        st.button("Cancel", key="cancel_map", on_click=job.cancel, icon=":material/close:")
+        st.progress(share, f"{title}: stopping after this batch" if job.stopping else f"{title}: {passes}")
+        st.button(
+            "Cancel", key="cancel_map", on_click=job.cancel, icon=":material/close:", disabled=job.stopping
+        )
 
 
 def _making(reading: Reading, asked: Asked, mask: Mask | None) -> Callable[[Watch], CaseExplanation]:
