@@ -67,17 +67,21 @@ def _scatter(audit: Audited, look: Look, cases: MeasureTable, chosen: int | None
     ]
     place = np.flatnonzero(rows == chosen) if chosen is not None else []
     at = (float(cases.probabilities[place[0]]), float(values[place[0]])) if len(place) else None
-    positive = len(audit.run.classes) == 2 and look.label == audit.run.positive
-    threshold = audit.run.operating_point.threshold if positive else None
     figure = scatter_figure(
         points, (f"probability of {look.label}, which the case is", words.name_of(look.measure)),
-        (threshold, None), at, colours,
+        (_threshold(audit, look), None), at, colours,
     )  # fmt: skip
     st.plotly_chart(
         figure, theme=None, key=_CHART, on_select=lambda: opening.take_point(_CHART, audit),
         selection_mode="points", config=chart_config(f"{audit.run.id}-confidence"),
         alt=f"Every case by the probability of {look.label} and {words.name_of(look.measure)}",
     )  # fmt: skip
+
+
+def _threshold(audit: Audited, look: Look) -> float | None:
+    """The operating point where the page is about the class that it calls."""
+    positive = len(audit.run.classes) == 2 and look.label == audit.run.positive
+    return audit.run.operating_point.threshold if positive else None
 
 
 def _said(audit: Audited, look: Look, cases: MeasureTable) -> None:
@@ -89,13 +93,18 @@ def _said(audit: Audited, look: Look, cases: MeasureTable) -> None:
     off = np.nan_to_num(cases.measures["pointing"]) == 0
     st.markdown(
         f"Of {amount(int(sure.sum()), 'case')} given at least 0.5 for {plain(look.label)}, "
-        f"**{int((sure & off).sum()):,}** have the map's peak beside the lesion: right, for a place that is "
-        "not the finding."
+        f"**{int((sure & off).sum()):,}** have the map's peak beside the lesion: a right answer, but the map "
+        "does not point to the finding."
     )
     if len(cases) > 3 and np.ptp(values) > 0 and np.ptp(cases.probabilities) > 0:
         rank = np.corrcoef(mean_ranks(cases.probabilities), mean_ranks(values))[0, 1]
         st.markdown(f"Rank correlation of confidence and {words.name_of(look.measure)}: **{rank:+.2f}**.")
-        st.caption("Near 0: a sure verdict says nothing of whether the heatmap lies on the lesion.")
+        st.caption(
+            "At 0, how sure the verdict is would say nothing of whether the heatmap lies on the lesion; with "
+            f"{len(cases):,} cases it is known only roughly."
+        )
+    if (threshold := _threshold(audit, look)) is not None:
+        st.caption(f"Dotted line: the run's operating point, {threshold:.3f}.")
     if audit.openable:
         st.caption("Click a mark to open its case.")
 

@@ -10,9 +10,12 @@ from pages.ui.palette import palette
 from pages.ui.reporting import offer_table
 from pages.ui.trust import agreement, words
 from pages.ui.trust.audited import Audited, Look
-from pages.ui.trust.methods_at_hand import about, same_map, title_of
+from pages.ui.trust.methods_at_hand import same_map, title_of
 from xai.audit.figures import LOWER_IS_BETTER, rank_methods
+from xai.methods import METHODS
 
+#: A smaller difference is nothing that a reader would see in the maps, however sure it is.
+SMALL = 0.02
 Ranked = list[tuple[str, dict]]
 
 
@@ -29,7 +32,7 @@ def show(audit: Audited, look: Look) -> None:
                 _ranking(audit, look, measure)
         st.caption(
             "All methods on the same cases. Intervals overlap more than differences do: a method is called "
-            "clearly behind only where its paired difference from the best leaves out 0."
+            "behind only where its paired difference from the best leaves out 0."
         )
         _table(audit, look)
     for name, sentence in alike.items():
@@ -104,8 +107,8 @@ def _table(audit: Audited, look: Look) -> None:
             "Method": title_of(name),
             words.name_of(look.measure): words.metric(metric),
             "Less the best": words.difference(less[name]) if name in less else "",
-            "": _verdict(less.get(name)),
-            "What it is": about(name),
+            "Told apart": _verdict(less.get(name)),
+            "Paper": METHODS[name].paper,
         }
         for name, metric in order
     ]
@@ -126,5 +129,6 @@ def _verdict(difference: dict | None) -> str:
         return "best"
     if difference["value"] is None:
         return ""
-    clear = difference["high"] < 0 or difference["low"] > 0
-    return "clearly behind" if clear else "not told apart"
+    if difference["low"] <= 0 <= difference["high"]:
+        return "not told apart"
+    return "behind" if abs(difference["value"]) >= SMALL else "behind, by very little"

@@ -159,5 +159,7 @@ def _state(audit: PageAudit) -> None:
         done = f"{audit.done:,} of {amount(audit.total, 'case')} are done and kept" if audit.total else ""
         rest = f"; {amount(left, 'case')} left" if left else ""
         st.warning(
-            f"Cancelled. {done}{rest}. The figures below are of what is done." if done else "Cancelled."
+            f"Cancelled. {done}{rest}. The figures below are of what is done."
+            if done
+            else "Stopped before the first case was measured: nothing to show yet."
         )

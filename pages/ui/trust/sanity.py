@@ -58,7 +58,10 @@ def randomisation_verdict(found: Mapping[str, Any]) -> tuple[str, str]:
         f"rank correlation {found['correlation']:.2f} with the trained map, over {amount(found['n'], 'case')}"
     )
     if found["passed"]:
-        return "good", f"With every weight random the maps are others: {told}. They show what was learnt."
+        return (
+            "good",
+            f"With every weight random the maps are others: {told}. They depend on what was learnt.",
+        )
     return "bad", (
         f"With every weight random the maps hardly change: {told}. They show the image, not what the network "
         "learnt: do not read them as its reasons."

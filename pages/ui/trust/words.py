@@ -53,7 +53,7 @@ __all__ = ["listed"]
 
 NO_AUDIT = (
     "This run's heatmaps were never audited, so nothing is known of where they point. "
-    "Measure them in the view Audit now, or with "
+    "That takes images with lesion masks: measure them in the view Audit now, or with "
     "`python -m xai audit {run} --data MANIFEST --part test --store`."
 )
 
@@ -61,7 +61,7 @@ NO_AUDIT = (
 def name_of(measure: str) -> str:
     """A measure's name for people."""
     known = MEASURES.get(measure) or FAITHFULNESS.get(measure)
-    return known[0] if known else measure.replace("_", " ")
+    return known[0] if known else measure.replace("_", " ").capitalize()
 
 
 def meaning(measure: str) -> str:
