@@ -108,7 +108,7 @@ def test_hiding_the_heatmap_is_one_click_there_and_back(inspect: AppTest) -> Non
 
 def test_a_blank_map_is_called_blank(inspect: AppTest) -> None:
     choose(inspect, "bright")
-    assert "Do not read this map as the reason" in said(inspect)
+    assert "There is no map to read" in said(inspect)
     assert "is blank" in said(inspect)
     assert inspect.button(key="flip_heatmap").disabled
 

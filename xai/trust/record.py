@@ -189,7 +189,7 @@ def record_light(result: CaseExplanation, record: Mapping[str, Any] | None) -> L
         reason = f"Not measured: {pointing['why']}." if pointing.get("why") else NO_RECORD
         return Light(LOCALISATION, "unknown", "not measured", reason, why, decisive=False)
     value, low, high = (pointing[key] for key in ("value", "low", "high"))
-    figure = f"hits {value:.0%} of {pointing['n']} cases"
+    figure = f"hits {value:.0%} of {pointing['n']}"
     interval = "" if low is None else f" ({low:.2f} to {high:.2f})"
     level: Level = "good" if low is not None and low > centre else "doubt"
     beside = f"a blob in the middle of the image hits {centre:.2f}"
