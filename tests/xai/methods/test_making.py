@@ -181,8 +181,8 @@ def test_what_a_map_costs():
 
 
 def test_ablation_cam_takes_the_runs_own_head(tmp_path):
-    """Each channel's weight is what the margin loses when the head is asked without it; of two branches each is
-    measured in its highest activation and its number of cells."""
+    """Each channel's weight is what the margin loses when the head is asked without it; of two branches each
+    is measured in its highest activation and its number of cells."""
     from models.engines import open_engine
     from models.engines.head import open_head
 
