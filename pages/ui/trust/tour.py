@@ -25,8 +25,8 @@ STEP, PHANTOM = "step", "phantom"
 STEPS = ("1 The same score", "2 Where they look", "3 Without the mark")
 ROLES = {
     LESION: "learnt from plain phantoms: only the lesion tells the label",
-    SHORTCUT: "learnt from phantoms with a small mark in a corner of every malignant one and of no other; how "
-    "their masses look was dealt by chance",
+    SHORTCUT: "learnt from phantoms with a small mark in a corner of every malignant one and of no other; "
+    "how their masses look was dealt by chance",
 }
 
 
