@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.waiting import choose, settled
+from tests.e2e.waiting import choose, press
 
 pytestmark = pytest.mark.e2e
 
@@ -44,10 +44,7 @@ def test_results_of_another_program_on_every_page(
     for name in ("Evaluate", "Training", "Compare"):
         page.get_by_role("link", name="Import").click()
         button = page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
-        # While the page is drawn again, what stood there before stands beside it.
-        expect(button).to_have_count(1)
-        settled(page)
-        button.click()
+        press(page, button)
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
         expect(page).to_have_url(re.compile(r"=theirs\b"))
         expect(page.get_by_text("Something went wrong")).to_have_count(0)

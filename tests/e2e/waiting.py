@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Error, Locator, Page, TimeoutError, expect
 
 TRIES = 6
 
@@ -12,6 +12,20 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
+def press(page: Page, button: Locator) -> None:
+    """Click a button; while the page is drawn again, what stood there before stands beside it."""
+    for attempt in range(TRIES):
+        settled(page)
+        expect(button).to_have_count(1)
+        try:
+            button.click(timeout=5_000)
+        except Error:
+            if attempt == TRIES - 1:
+                raise
+        else:
+            return
 
 
 def choose(page: Page, box: Locator, option: str) -> None:
