@@ -47,7 +47,7 @@ environment:
 	@PYTHON="$(PYTHON)" sh .ci/environment $(VENV) requirements.txt
 
 environment-dev:
-	@PYTHON="$(PYTHON)" sh .ci/environment $(VENV) requirements.txt requirements-dev.txt
+	@PYTHON="$(PYTHON)" sh .ci/environment $(VENV) requirements.txt requirements-ray.txt requirements-dev.txt
 
 clean:
 	rm -rf $(VENV)

@@ -22,8 +22,8 @@ DECODERS = {
     "dcmread", "imread", "imreadmulti", "imdecode", "imdecodemulti", "imiter",
     "load_img", "decode_image", "decode_jpeg", "decode_png", "decode_bmp", "image_dataset_from_directory",
 }  # fmt: skip
-# What every page keeps, and what the heatmaps' trust cards and audits do.
-CACHES = ("pages/ui/caches.py", "pages/ui/trust_caches.py")
+# What every page keeps, what the heatmaps' trust cards and audits do, and what batches and slides do.
+CACHES = ("pages/ui/caches.py", "pages/ui/trust_caches.py", "pages/ui/batch_caches.py")
 CACHE_DECORATORS = {"cache_data", "cache_resource"}
 # Seconds or hundreds of megabytes each; the command line and a page open without them.
 HEAVY = ("tensorflow", "keras", "tf_keras_vis", "sklearn", "scipy")
@@ -34,6 +34,7 @@ PACKAGES = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "google": "protobuf",
+    "openslide": "openslide-python",
     "sklearn": "scikit-learn",
     "tf_keras_vis": "tf-keras-vis",
     "tomli_w": "tomli-w",

@@ -68,18 +68,19 @@ def _requirements(name: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-ray.txt", "requirements-dev.txt"])
 def test_every_requirement_is_an_exact_pin(name):
     lines = _requirements(name)
     if name == "requirements-dev.txt":
-        assert lines.pop(0) == "-r requirements.txt"
+        assert lines[:2] == ["-r requirements.txt", "-r requirements-ray.txt"]
+        del lines[:2]
     assert not [line for line in lines if not PIN.fullmatch(line)]
 
 
 def test_no_package_is_pinned_twice():
     names = [
         re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
-        for file in ("requirements.txt", "requirements-dev.txt")
+        for file in ("requirements.txt", "requirements-ray.txt", "requirements-dev.txt")
         for line in _requirements(file)
         if "==" in line
     ]
