@@ -1,0 +1,1 @@
+"""The Batch page: many studies given, scored while one watches, looked through and taken home."""
