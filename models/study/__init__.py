@@ -3,7 +3,20 @@
 from models.study.limits import Limits
 from models.study.mask import mask_for, read_mask
 from models.study.reading import read_study
+from models.study.slide import Slide, SlideLimits, open_slide, slide_format
 from models.study.source import display_name
 from models.study.study import MODALITIES, Study
 
-__all__ = ["MODALITIES", "Limits", "Study", "display_name", "mask_for", "read_mask", "read_study"]
+__all__ = [
+    "MODALITIES",
+    "Limits",
+    "Slide",
+    "SlideLimits",
+    "Study",
+    "display_name",
+    "mask_for",
+    "open_slide",
+    "read_mask",
+    "read_study",
+    "slide_format",
+]

@@ -1,0 +1,1 @@
+"""The Slide view of the Batch page."""
