@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+
 import numpy as np
+from PIL import Image
 
 from models.errors import BadInput
 from models.study.limits import Limits
@@ -41,3 +45,21 @@ def mask_for(study: Study, mask: np.ndarray) -> np.ndarray:
             "choose the mask that was drawn on this image."
         )
     return mask.astype(bool, copy=False)
+
+
+def united_mask(sources: Sequence[Source], *, limits: Limits | None = None) -> bytes:
+    """Several masks of one image as one PNG: white where any of them marks the lesion.
+
+    BadInput for what `read_mask` refuses, and for masks of different sizes.
+    """
+    union = None
+    for number, source in enumerate(sources, 1):
+        lesion = read_mask(source, f"mask {number}", limits=limits)
+        if union is not None and union.shape != lesion.shape:
+            raise BadInput(
+                "The masks of this image are of different sizes: draw them all on the image itself."
+            )
+        union = lesion if union is None else union | lesion
+    held = io.BytesIO()
+    Image.fromarray(union.astype(np.uint8) * 255).save(held, format="PNG", compress_level=1)
+    return held.getvalue()
