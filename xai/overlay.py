@@ -76,18 +76,33 @@ def blend(
         raise ValueError(f"A map {native.shape} does not lie on an image {display.shape[:2]}.")
     if not (np.isfinite(scale) and scale > 0 and 0 <= opacity <= 1):
         raise ValueError(f"A scale must be positive and an opacity in 0..1, not {scale} and {opacity}.")
+    import cv2
+
+    rgb = to_rgb(display)
+    tables = _mixed(float(opacity), colours)
+    for top in range(0, len(rgb), _ROWS):
+        rows = slice(top, top + _ROWS)
+        level = _levels(native[rows], scale).astype(np.uint16) << 8
+        for channel, table in enumerate(tables):
+            rgb[rows, :, channel] = cv2.LUT(level | rgb[rows, :, channel], table)
+    return rgb
+
+
+@lru_cache(maxsize=8)
+def _mixed(opacity: float, colours: str) -> tuple[np.ndarray, ...]:
+    """For each channel uint8 [65536], read-only: what is drawn at (level of evidence) x 256 + (shade of the
+    image). Every pixel is a look-up, so that a batch of overlays costs little."""
     alpha = opacity * np.minimum(np.arange(256, dtype=np.float32) / (255 * FULL_OPACITY_AT), 1.0)
     # Per level of evidence: how much of the image is kept, and what each channel gets (the half rounds).
     kept = 1.0 - alpha
-    added = np.ascontiguousarray((alpha[:, None] * colour_table(colours) + 0.5).T)
-    rgb = to_rgb(display)
-    for top in range(0, len(rgb), _ROWS):
-        rows = slice(top, top + _ROWS)
-        level = _levels(native[rows], scale)
-        share = kept.take(level)
-        for channel in range(3):
-            rgb[rows, :, channel] = rgb[rows, :, channel] * share + added[channel].take(level)
-    return rgb
+    added = alpha[:, None] * colour_table(colours) + 0.5
+    shades = np.arange(256, dtype=np.float32)
+    found = []
+    for channel in range(3):
+        table = (shades * kept[:, None] + added[:, channel, None]).astype(np.uint8).reshape(-1)
+        table.setflags(write=False)
+        found.append(table)
+    return tuple(found)
 
 
 def draw_overlay(
@@ -154,7 +169,9 @@ def to_rgb(display: np.ndarray) -> np.ndarray:
 
 def _levels(native: np.ndarray, scale: float) -> np.ndarray:
     """uint8: 0 for no evidence to 255 for `scale` and above. fmax takes 0 where the value is NaN."""
-    return np.rint(np.fmin(np.fmax(native * (255.0 / scale), 0.0), 255.0)).astype(np.uint8)
+    levels = np.multiply(native, native.dtype.type(255.0 / scale))
+    np.fmin(np.fmax(levels, 0.0, out=levels), 255.0, out=levels)
+    return np.rint(levels, out=levels).astype(np.uint8)
 
 
 def _outlines(region: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -142,19 +142,42 @@ def measure_case(
     between passes; raises to stop.
     """
     reading = read_with(decoded.study, run, engine)
-    results = explained_by(reading, decoded.label, questions, engine, check)
+    case = decoded.case
+    return measure_reading(
+        reading, decoded.label, decoded.mask, questions, engine,
+        case_id=case.case_id, group=case.group, thresholds=thresholds, check=check,
+    )  # fmt: skip
+
+
+def measure_reading(
+    reading: Reading,
+    label: str,
+    mask: np.ndarray,
+    questions: Questions,
+    engine: Engine,
+    *,
+    case_id: str,
+    group: str,
+    thresholds: Mapping[str, float] | None = None,
+    check: Callable[[], None] = lambda: None,
+    familiar: str | None = None,
+) -> AuditedCase:
+    """`measure_case` of a case that was read already. label: the class whose maps are measured. mask: bool
+    [H, W] with a lesion. familiar: the level of `xai.guards.judge_image`, where it is known."""
+    run, study = reading.run, reading.study
+    results = explained_by(reading, label, questions, engine, check)
     headline = results[questions.methods[0]]
     joint = headline.joint
-    mask, tuned = decoded.mask, thresholds or {}
-    noise = noise_on(joint.grid, decoded.case.case_id)
+    tuned = thresholds or {}
+    noise = noise_on(joint.grid, case_id)
     faithful: dict[str, dict[str, float | None]] = {}
     if questions.faithfulness:
         faithful = measure_faithfulness(reading, results, noise, engine, questions.faithfulness, check)
     rows, marks = [], {}
     for method, result in results.items():
         # Looking for marks costs as much as all the rest of a case, and the document counts these alone.
-        guarded = result is headline and decoded.label == run.positive
-        shortcuts, kinds = _shortcuts(decoded.study, joint) if guarded else ({}, ())
+        guarded = result is headline and label == run.positive
+        shortcuts, kinds = _shortcuts(study, joint) if guarded else ({}, ())
         native = result.joint.native()
         measures = _measured(native, mask, tuned.get(method))
         if not result.joint.relative:
@@ -166,15 +189,15 @@ def measure_case(
     for name, native in baseline_maps(mask, joint, noise).items():
         rows.append(Row("", name, _measured(native, mask, tuned.get(name)) | faithful.get(name, {})))
     return AuditedCase(
-        case_id=decoded.case.case_id,
-        group=decoded.case.group,
-        label=decoded.label,
-        probability=reading.probabilities[decoded.label],
+        case_id=case_id,
+        group=group,
+        label=label,
+        probability=reading.probabilities[label],
         share=float(mask.mean()),
         lesions=_lesions(mask),
         rows=tuple(rows),
         pairs=tuple(_pairs(results, headline)),
-        familiar=_familiar(reading),
+        familiar=familiar or _familiar(reading),
         marks=marks,
     )
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from models.engines.familiarity import Familiarity
+    from models.inputs import Prepared
+    from models.runs import Run
     from xai.explain import Reading
 
 DOUBT_PERCENTILE, BAD_PERCENTILE = 97.5, 99.0
@@ -36,18 +39,29 @@ def judge_image(reading: Reading) -> Familiar:
 
     "bad": further than 99 % of the run's held-out images; "doubt": further than 97.5 %.
     """
-    from models.engines.familiarity import picture_facts, read_familiarity
+    from models.engines.familiarity import read_familiarity
 
-    run = reading.run
-    known = read_familiarity(run)
+    known = read_familiarity(reading.run)
     if known is None:
-        return Familiar(
-            None,
-            "unknown",
-            f"The run {run.id} keeps no statistics of its training images, so nobody can tell whether this "
-            "image is like them.",
-        )
-    facts = picture_facts(reading.study, run.inputs.tensor(reading.study))
+        return not_kept(reading.run)
+    return judge_with(known, reading, reading.run.inputs.tensor(reading.study))
+
+
+def not_kept(run: Run) -> Familiar:
+    """What is said where the run keeps no statistics."""
+    return Familiar(
+        None,
+        "unknown",
+        f"The run {run.id} keeps no statistics of its training images, so nobody can tell whether this "
+        "image is like them.",
+    )
+
+
+def judge_with(known: Familiarity, reading: Reading, prepared: Prepared) -> Familiar:
+    """`judge_image` with the run's statistics and the study's tensor at hand."""
+    from models.engines.familiarity import picture_facts
+
+    facts = picture_facts(reading.study, prepared)
     distance = float(known.distance(reading.explained, facts[None])[0])
     # Activations that are not numbers lie nowhere near.
     percentile = known.percentile(distance) if np.isfinite(distance) else 100.0
