@@ -113,11 +113,11 @@ def _by_modality(run: Run, manifest: Manifest, predictions: Predictions) -> dict
     found = {}
     for name in sorted(set(modalities)):
         chosen = predictions.take(modalities == name)
-        found[str(name)] = {"n": len(chosen), "metrics": _metrics(run, chosen)}
+        found[str(name)] = {"n": len(chosen), "metrics": metrics_of(run, chosen)}
     return {"by_modality": found}
 
 
-def _metrics(run: Run, predictions: Predictions) -> dict[str, Any]:
+def metrics_of(run: Run, predictions: Predictions) -> dict[str, Any]:
     """Every metric with its interval at the run's default operating point."""
     from models.evaluation import evaluate
 
@@ -146,7 +146,7 @@ def report(
         "n": len(predictions),
         "skipped": skipped,
         "threshold": threshold,
-        "metrics": _metrics(run, predictions),
+        "metrics": metrics_of(run, predictions),
         "confusion": confusion(predictions.labels, called, run.classes),
     }
 
