@@ -78,13 +78,15 @@ def blend(
         raise ValueError(f"A scale must be positive and an opacity in 0..1, not {scale} and {opacity}.")
     import cv2
 
-    rgb = to_rgb(display)
     tables = _mixed(float(opacity), colours)
+    planes = _planes(display)
+    rgb = np.empty((*display.shape[:2], 3), np.uint8)
     for top in range(0, len(rgb), _ROWS):
         rows = slice(top, top + _ROWS)
         level = _levels(native[rows], scale).astype(np.uint16) << 8
-        for channel, table in enumerate(tables):
-            rgb[rows, :, channel] = cv2.LUT(level | rgb[rows, :, channel], table)
+        keys = [level | plane[rows] for plane in planes]
+        drawn = [cv2.LUT(keys[channel % len(keys)], table) for channel, table in enumerate(tables)]
+        cv2.merge(drawn, rgb[rows])
     return rgb
 
 
@@ -159,12 +161,21 @@ def draw_outline(
 
 def to_rgb(display: np.ndarray) -> np.ndarray:
     """uint8 [H, W], [H, W, 1] or [H, W, 3] -> a new uint8 [H, W, 3]."""
+    import cv2
+
+    planes = [np.ascontiguousarray(plane) for plane in _planes(display)]
+    return cv2.merge(planes * (3 // len(planes)))
+
+
+def _planes(display: np.ndarray) -> list[np.ndarray]:
+    """The channels of a picture, uint8 [H, W] each: one of a grey one. ValueError for anything else."""
     if display.dtype != np.uint8 or display.ndim not in (2, 3):
         raise ValueError(f"An image must be uint8 [H, W(, C)], not {display.dtype} {display.shape}.")
-    planes = display[..., None] if display.ndim == 2 else display
-    if planes.shape[2] not in (1, 3):
-        raise ValueError(f"An image has 1 or 3 channels, not {planes.shape[2]}.")
-    return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else planes.copy()
+    if display.ndim == 2:
+        return [display]
+    if display.shape[2] not in (1, 3):
+        raise ValueError(f"An image has 1 or 3 channels, not {display.shape[2]}.")
+    return [display[..., channel] for channel in range(display.shape[2])]
 
 
 def _levels(native: np.ndarray, scale: float) -> np.ndarray:
