@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from models.errors import BadInput
 from xai.audit.cases import AuditedCase, Questions
 from xai.audit.document import document
 from xai.audit.job import Audit
@@ -33,8 +32,7 @@ def audit_of(batch, run: Run, method: str = DEFAULT_METHOD, labels: Labels | Non
     a label, or that was measured under another class than its label's, is skipped and says so. labels: key ->
     label, added afterwards.
     """
-    from models.data.manifest import class_of
-
+    asked_run = batch.run(run.id)
     cases, skipped, asked = [], [], 0
     for row in batch.rows():
         score = row.scores.get(run.id)
@@ -43,10 +41,8 @@ def audit_of(batch, run: Run, method: str = DEFAULT_METHOD, labels: Labels | Non
             continue
         asked += 1
         label = (labels or {}).get(row.key, row.label)
-        try:
-            meant = class_of(label, run.card.label_map, run.classes) if label else ""
-        except BadInput:
-            meant = ""
+        place = asked_run.label_index(label)
+        meant = run.classes[place] if place >= 0 else ""
         found = _read(path)
         if found is None:
             skipped.append({"file": row.key, "why": "Its measures cannot be read."})

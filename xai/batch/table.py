@@ -57,7 +57,7 @@ class FlatTable:
 def flat_table(batch, labels: Labels | None = None) -> FlatTable:
     """The table of a `models.batch.results.Batch`; it goes through its rows once."""
     facts: dict[str, str] = {}
-    extras: dict[str, dict[str, str]] = {run.id: {} for run in batch.runs}
+    extras = {run.id: dict.fromkeys(run.columns, "") for run in batch.runs}
     plain = True
     for row in batch.rows():
         plain = plain and row.key.isascii() and row.why.isascii() and row.label.isascii()
