@@ -10,7 +10,7 @@ import streamlit as st
 from models.errors import BadInput
 from models.runs import Run
 from models.study import Study
-from pages.ui import caches, state
+from pages.ui import batch_caches, caches, state
 from pages.ui.caches import Mask
 from pages.ui.frame import guarded
 from pages.ui.pictures import Style
@@ -18,6 +18,7 @@ from pages.ui.samples import Sample, by_use, fitting_run
 from xai.drawing import DRAWINGS
 from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
 
+BATCH = "pages/3_Batch.py"
 #: Short, since a sidebar is narrow: DICOM's codes, and for histology the stain.
 CODES = {"ultrasound": "US", "mammography": "MG", "histopathology": "HE", "mixed": "all"}
 #: jet's own words: the choice must not look like the others.
@@ -120,16 +121,23 @@ def run_name(run: Run) -> str:
 def _opened(runs: dict[str, Run]) -> state.DataCase | None:
     """The open case of a run's data, with the button that closes it."""
     case = state.opened_case()
-    if case is not None and case.of not in runs:
+    if case is not None and not case.batch and case.of not in runs:
         state.close_case()  # the run has gone since
         case = None
     state.write_case(case)
     if case is not None:
+        what = f"case {case.row} of the data of {case.of}"
+        what = f"image {case.row + 1:,} of a batch" if case.batch else what
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.caption(f"or case {case.row} of the data of {case.of}", width="content")
+            st.caption(f"or {what}", width="content")
             st.button(
                 "Close", key="close_case", type="tertiary", icon=":material/close:", on_click=state.close_case
             )
+        if case.batch:
+            st.page_link(
+                BATCH, label="Back to the batch", icon=":material/arrow_back:",
+                query_params={state.BATCH: case.batch},
+            )  # fmt: skip
     return case
 
 
@@ -140,6 +148,8 @@ def _files(
         return caches.File(upload.getvalue(), upload.name), None
     if sample:
         return caches.sample_files(sample)
+    if case and case.batch:
+        return batch_caches.row_files(case.batch, case.row)
     return caches.case_files(runs[case.of], case.row) if case else (None, None)
 
 

@@ -1,7 +1,8 @@
 """What a page remembers of a person between two clicks: the keys of session state, named once.
 
 The run and the sample also stand in the address, so that a link opens the same case. So does a case of a
-run's data, by its row in the run's predictions (0 is the first): the name of a case or patient never does.
+run's data, by its row in the run's predictions (0 is the first), or an image of a batch, by its place in the
+batch: the name of a case or patient never does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ RUN = "run"
 SAMPLE = "sample"
 CASE = "case"
 OF = "of"
+BATCH = "batch"
 ROW = "case_row"
 _HEATMAP_SHOWN = "heatmap_shown"
 _UPLOADS = "uploads_cleared"
@@ -26,10 +28,12 @@ _FOLLOWED = "case_followed"
 
 @dataclass(frozen=True)
 class DataCase:
-    """A case of the data a run was made of: the run's id, and the row of its predictions.csv."""
+    """A case of the data a run was made of: the run's id, and the row of its predictions.csv. Or an image of
+    a batch: the batch's id, and its place in the input."""
 
     of: str
     row: int
+    batch: str = ""
 
 
 def follow_address(key: str, known: Collection[str]) -> None:
@@ -78,15 +82,21 @@ def clear_uploads() -> None:
 
 
 def follow_case(known: Collection[str]) -> None:
-    """Open the case that the address names, once for every address: `case`, of the run `of` (or else `run`).
+    """Open the case that the address names, once for every address: `case`, of the batch `batch`, else of
+    the run `of` (or else `run`).
 
     It takes the place of uploads and samples. BadInput for a case that cannot be one.
     """
-    row, of = st.query_params.get(CASE), st.query_params.get(OF) or st.query_params.get(RUN)
-    if row is None or (of, row) == st.session_state.get(_FOLLOWED):
+    row, batch = st.query_params.get(CASE), st.query_params.get(BATCH, "")
+    of = "" if batch else st.query_params.get(OF) or st.query_params.get(RUN)
+    if row is None or (of, row, batch) == st.session_state.get(_FOLLOWED):
         return
-    st.session_state[_FOLLOWED] = (of, row)
-    if of not in known or not (row.isascii() and row.isdecimal() and len(row) < 10):
+    st.session_state[_FOLLOWED] = (of, row, batch)
+    a_row = row.isascii() and row.isdecimal() and len(row) < 10
+    if batch and not a_row:
+        close_case()
+        raise BadInput(f"There is no image {row[:20]!r} in a batch: open it from the Batch page.")
+    if not a_row or (of not in known and not batch):
         close_case()
         raise BadInput(
             f"There is no case {row[:20]!r} of a run {(of or '')[:80]!r}: choose a run on the Evaluate page "
@@ -94,7 +104,7 @@ def follow_case(known: Collection[str]) -> None:
         )
     clear_uploads()
     st.session_state[SAMPLE] = None
-    st.session_state[_OPENED] = DataCase(of, int(row))
+    st.session_state[_OPENED] = DataCase(of, int(row), batch)
 
 
 def follow_row() -> None:
@@ -122,10 +132,12 @@ def write_case(case: DataCase | None) -> None:
     An address that says enough is left alone: each change of it is one more step back for the person.
     """
     wanted = {} if case is None else {CASE: str(case.row)}
-    if case is not None and (OF in st.query_params or _run_of_address() != case.of):
+    if case is not None and case.batch:
+        wanted[BATCH] = case.batch
+    elif case is not None and (OF in st.query_params or _run_of_address() != case.of):
         wanted[OF] = case.of
-    st.session_state[_FOLLOWED] = (case.of, str(case.row)) if case else None
-    for key in (CASE, OF):
+    st.session_state[_FOLLOWED] = (case.of, str(case.row), case.batch) if case else None
+    for key in (CASE, OF, BATCH):
         if key not in wanted:
             st.query_params.pop(key, None)
         elif st.query_params.get(key) != wanted[key]:

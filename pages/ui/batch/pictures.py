@@ -1,0 +1,34 @@
+"""The pictures that a batch wrote, small enough for a table or a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import BadInput
+from models.study import read_study
+from xai.batch.pictures import find_file
+
+QUALITY = 82
+
+
+def small_picture(folder: Path, file: str, side: int) -> bytes:
+    """A picture below the batch's folder as JPEG without metadata, its longer side at most `side` pixels."""
+    import cv2
+
+    path = find_file(folder, file)
+    if path is None:
+        raise BadInput("There is no such picture in this batch: run it again with heatmaps.")
+    shown = read_study(path, path.name).display()
+    height, width = shown.shape[:2]
+    factor = side / max(height, width)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        shown = cv2.resize(np.ascontiguousarray(shown), size, interpolation=cv2.INTER_AREA)
+        shown = shown if shown.ndim == 3 else shown[..., None]
+    pixels = shown[..., ::-1] if shown.shape[2] == 3 else shown
+    done, encoded = cv2.imencode(".jpg", np.ascontiguousarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise BadInput("A picture of this batch cannot be shown: run it again with heatmaps.")
+    return encoded.tobytes()
