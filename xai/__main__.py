@@ -16,7 +16,7 @@ from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from models.errors import BadInput  # noqa: E402
-from xai import auditing, audits  # noqa: E402
+from xai import auditing, audits, batching, slide_command  # noqa: E402
 from xai.methods import DEFAULT_METHOD, METHODS, check_method, passes, same_as  # noqa: E402
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     explain.set_defaults(execute=explain_images)
     auditing.add_parser(commands)
     audits.add_parser(commands)
+    batching.add_parser(commands)
+    slide_command.add_parser(commands)
     return top
 
 

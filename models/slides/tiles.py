@@ -121,16 +121,25 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """A slide looked over. thumbnail: uint8 RGB [h, w, 3]; tissue: bool [h, w]; share: float32 [rows,
-    columns] of each tile's area that is tissue. notices: whole sentences, to be shown with the results."""
+    """A slide looked over. width, height: full-size pixels of mpp micrometres. thumbnail: uint8 RGB [h, w,
+    3]; tissue: bool [h, w]; share: float32 [rows, columns] of each tile's area that is tissue. notices: whole
+    sentences, to be shown with the results."""
 
     spec: TileSpec
     grid: Grid
+    width: int
+    height: int
+    mpp: float
     thumbnail: np.ndarray
     tissue: np.ndarray
     share: np.ndarray
     tissue_mm2: float
     notices: tuple[str, ...] = ()
+
+    @property
+    def width_mm(self) -> float:
+        """The whole slide from left to right, in millimetres."""
+        return self.width * self.mpp / 1000
 
     @property
     def chosen(self) -> np.ndarray:
@@ -166,7 +175,18 @@ def survey(slide: Slide, spec: TileSpec) -> Survey:
     tissue = find_tissue(thumbnail)
     share = tissue_share(tissue, grid, slide.width, slide.height)
     area = float(tissue.mean()) * slide.width * slide.height * (slide.mpp / 1000) ** 2
-    found = Survey(spec, grid, thumbnail, tissue, share, area, _notices(slide, spec))
+    found = Survey(
+        spec,
+        grid,
+        slide.width,
+        slide.height,
+        slide.mpp,
+        thumbnail,
+        tissue,
+        share,
+        area,
+        _notices(slide, spec),
+    )
     if not found.chosen.any():
         raise BadInput(
             "No tissue was found on this slide: check that it is a brightfield scan in haematoxylin and "
