@@ -95,7 +95,7 @@ class SpoolWriter:
             for name, value in vars(entry).items()
             if name != "spool" and value not in ("", None, False, 0)
         }
-        self._list.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._list.write(json.dumps(fields, ensure_ascii=True) + "\n")
         self.count += 1
         self.with_label += bool(entry.label)
         self.with_mask += bool(entry.mask)
@@ -113,7 +113,7 @@ class SpoolWriter:
         write_json(self.folder / HEAD, head)
 
     def close(self) -> None:
-        """Leave it unfinished."""
+        """Let go of the list; a spool that was not finished is not whole."""
         self._list.close()
 
 
@@ -138,6 +138,10 @@ class SpoolListing:
 
     def __iter__(self) -> Iterator[Item]:
         return self.items()
+
+    def fraction(self) -> float | None:
+        """None: the total is known."""
+        return None
 
     def items(self, skip: Container[str] = ()) -> Iterator[Item]:
         """The images but those whose key is in `skip`; no file is opened."""
