@@ -40,7 +40,10 @@ def add_parser(commands) -> None:
     )
     add_batch_arguments(batch)
     batch.add_argument(
-        "--method", metavar="M", default=DEFAULT_METHOD, help=METHOD.format(methods=", ".join(stored_methods()))
+        "--method",
+        metavar="M",
+        default=DEFAULT_METHOD,
+        help=METHOD.format(methods=", ".join(stored_methods())),
     )
     batch.add_argument("--marks", action="store_true", help=MARKS)
     batch.add_argument("--no-heatmaps", action="store_true", help=WITHOUT_HEATMAPS)

@@ -7,8 +7,19 @@ Builders (`model_card`, `evaluation`, `training`, `comparison`) say what stands 
 its figures, `html` writes the file. Nothing here computes a metric; matplotlib loads when a figure is drawn.
 """
 
-from models.reports.document import Figure, Report, Section, Table, Text, facts, join_reports
+from models.reports.document import Figure, Picture, Report, Section, Table, Text, facts, join_reports
 from models.reports.html import to_html
 from models.reports.tables import to_csv
 
-__all__ = ["Figure", "Report", "Section", "Table", "Text", "facts", "join_reports", "to_csv", "to_html"]
+__all__ = [
+    "Figure",
+    "Picture",
+    "Report",
+    "Section",
+    "Table",
+    "Text",
+    "facts",
+    "join_reports",
+    "to_csv",
+    "to_html",
+]

@@ -10,8 +10,30 @@ NOTICE = (
     "this report to decide on the care of a person."
 )
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-Cell = str | int | float | bool | None
+
+@dataclass(frozen=True)
+class Picture:
+    """A small picture in a cell of a table: the bytes of a PNG or a JPEG. `alt` says in words what it shows.
+
+    Raises ValueError for other bytes.
+    """
+
+    content: bytes
+    alt: str
+
+    def __post_init__(self) -> None:
+        if not self.content.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)):
+            raise ValueError("the bytes of a picture are neither PNG nor JPEG")
+
+    @property
+    def kind(self) -> str:
+        """The media type."""
+        return "image/png" if self.content.startswith(PNG_SIGNATURE) else "image/jpeg"
+
+
+Cell = str | int | float | bool | Picture | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +62,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text or numbers, a row a line; None is an empty cell. Without columns there is no head.
+    """Cells as text, numbers or small pictures, a row a line; None is an empty cell. Without columns there is
+    no head.
 
     `row_names`: the first cell of each row names it. `width`: as of a Figure. Raises ValueError for rows of
     different lengths.
@@ -122,9 +145,11 @@ def join_reports(title: str, subtitle: str, reports: Sequence[Report], notice: s
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell as people read it: "1,234", "0.5", "yes", "" for None."""
+    """A cell as people read it: "1,234", "0.5", "yes", "" for None, of a picture its words."""
     if cell is None:
         return ""
+    if isinstance(cell, Picture):
+        return cell.alt
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, int):

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from models import __version__
-from models.reports.document import Cell, Figure, Part, Report, Section, Table, Text, cell_text
+from models.reports.document import Cell, Figure, Part, Picture, Report, Section, Table, Text, cell_text
 from models.reports.svg import CONTROLS, inline
 
 STYLE = Path(__file__).with_name("report.css")
@@ -139,8 +139,15 @@ def _row(row: Sequence[Cell], right: Sequence[bool], named: bool) -> str:
     cells = []
     for at, (cell, number) in enumerate(zip(row, right, strict=True)):
         tag = 'th scope="row"' if named and not at else "td"
-        cells.append(f"<{tag}{_class(number and bool(at or not named))}>{_plain(cell)}</{tag[:2]}>")
+        cells.append(f"<{tag}{_class(number and bool(at or not named))}>{_cell(cell)}</{tag[:2]}>")
     return "".join(cells)
+
+
+def _cell(cell: Cell) -> str:
+    if not isinstance(cell, Picture):
+        return _plain(cell)
+    data = base64.b64encode(cell.content).decode("ascii")
+    return f'<img src="data:{cell.kind};base64,{data}" alt="{_plain(cell.alt)}">'
 
 
 def _class(number: bool) -> str:
@@ -148,6 +155,8 @@ def _class(number: bool) -> str:
 
 
 def _is_number_like(column: Sequence[Cell]) -> bool:
+    if any(isinstance(cell, Picture) for cell in column):
+        return False
     texts = [cell for cell in column if isinstance(cell, str)]
     return all(_NUMBER_LIKE.fullmatch(text) for text in texts) and any(
         cell not in (None, "", "-") for cell in column

@@ -1,12 +1,16 @@
-"""The table of a batch as columns, read once from its rows."""
+"""The numbers of a batch as columns, read once from its rows: what triage is worked out from."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from xai.batch.steps import DISTANCE
 
 if TYPE_CHECKING:
     from models.batch import Row
@@ -22,22 +26,27 @@ class Answers:
 
 
 class Columns:
-    """n rows of a batch. Numbers alone are kept; what is words is asked of the rows."""
+    """n rows of a batch, eight bytes a number. extras: the columns of the steps that are kept."""
 
-    def __init__(self, runs: Sequence[AskedRun], rows: Iterable[Row]) -> None:
+    def __init__(
+        self, runs: Sequence[AskedRun], rows: Iterable[Row], extras: Sequence[str] = (DISTANCE,)
+    ) -> None:
         self.runs = tuple(runs)
-        scores = {run.id: [] for run in self.runs}
-        self._extra: dict[tuple[str, str], dict[int, float]] = {}
-        n = 0
-        for n, row in enumerate(rows, 1):
+        scores = {run.id: array("d") for run in self.runs}
+        self._extra = {(run.id, name): array("d") for run in self.runs for name in extras}
+        self._n = 0
+        for row in rows:
+            self._n += 1
             for run in self.runs:
                 score = row.scores.get(run.id)
-                scores[run.id].append(None if score is None else score.probabilities)
-                for name, value in (score.extra if score else {}).items():
-                    if isinstance(value, int | float):
-                        self._extra.setdefault((run.id, name), {})[n - 1] = float(value)
-        self._n = n
-        self._answers = {run.id: Answers(run, _stacked(scores[run.id], run)) for run in self.runs}
+                scores[run.id].extend(score.probabilities if score else (nan,) * len(run.classes))
+                for name in extras:
+                    value = score.extra.get(name) if score else None
+                    self._extra[run.id, name].append(value if isinstance(value, int | float) else nan)
+        self._answers = {
+            run.id: Answers(run, np.array(scores[run.id]).reshape(self._n, len(run.classes)))
+            for run in self.runs
+        }
 
     def __len__(self) -> int:
         return self._n
@@ -47,21 +56,11 @@ class Columns:
         return self._answers[run_id]
 
     def extra_number(self, run_id: str, name: str) -> np.ndarray:
-        """float64 [n]: a column of the run's steps; NaN where there is no number."""
-        values = np.full(self._n, np.nan)
-        found = self._extra.get((run_id, name), {})
-        values[list(found)] = list(found.values())
-        return values
+        """float64 [n]: a column of the run's steps, NaN where there is no number; KeyError for one that is
+        not kept."""
+        return np.array(self._extra[run_id, name])
 
 
 def columns_of(batch) -> Columns:
     """The columns of a `models.batch.results.Batch`."""
     return Columns(batch.runs, batch.rows())
-
-
-def _stacked(scores: list[tuple[float, ...] | None], run: AskedRun) -> np.ndarray:
-    found = np.full((len(scores), len(run.classes)), np.nan)
-    for at, own in enumerate(scores):
-        if own is not None:
-            found[at] = own
-    return found

@@ -1,44 +1,299 @@
 """A batch as one HTML file: counts, the cases to look at first with their pictures, figures where there are
-labels or masks."""
+labels or masks, and what was not scored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.reports import Report, Section, facts
-from xai.batch.table import Labels
+import numpy as np
+
+from models.batch import OK
+from models.errors import BadInput
+from models.reports import Picture, Report, Section, Table, Text, facts
+from models.reports.wording import DIGITS, count, listed, told
+from xai.batch.case import shrunk
+from xai.batch.columns import columns_of
+from xai.batch.pictures import find_file, jpeg, write_whole
+from xai.batch.report_figures import evaluation_parts, measure_parts
+from xai.batch.steps import CAUTIONS, FAMILIAR, HEATMAP, REFUSING, THUMBNAIL
+from xai.batch.table import Labels, called
+from xai.batch.triage import SUSPICIOUS, disagreement, order
+from xai.report import OF_A_PERSON
 
 if TYPE_CHECKING:
+    from models.batch import Batch, Row
+    from models.batch.results import BatchRun
+    from models.reports.document import Cell, Part
     from models.runs import Run
 
 SHOWN = 30
+#: Cases that were not scored, by name; the table has all.
+LISTED = 50
+_PICTURE_SIDE = 320
+_LONGEST_NAME = 60
+STATUS_WORDS = {
+    "ok": "scored",
+    "unreadable": "could not be read",
+    "refused": "refused by every run",
+    "failed": "failed by a fault of this program",
+}
+CAUTION_WORDS = {
+    "blank": "blank: no place speaks for the class",
+    "padding": "lit in the empty margin around the image",
+    "saturated": "at the top of the colours over half of the image",
+    "border": "along the edge of the image",
+    "marks": "on marks drawn into the image",
+    "outside": "off the tissue",
+    "unfamiliar": "of an image unlike the run's training images",
+    "relative": "drawn over its own maximum, not to be compared with another",
+    "unscaled": "of a run without a colour range of its own",
+}
+ON_THE_CARD = {"auc": "AUC", "sensitivity": "Sensitivity", "pointing": "Pointing game"}
+FAMILIAR_WORDS = {"good": "like it", "doubt": "at its edge", "bad": "unlike it", "unknown": "unknown"}
 
 
-def batch_report(
-    batch, runs: Mapping[str, Run] | None = None, *, shown: int = SHOWN, labels: Labels | None = None
-) -> Report:
-    """What the batch says, as a report. runs: run id -> run, where they are at hand: their titles and what
-    measures need. shown: cases with pictures. labels: key -> label, added afterwards."""
-    counts = facts([(status, count) for status, count in batch.counts.items()])
-    return Report(
-        "A batch of images", ", ".join(run.id for run in batch.runs), (Section("Cases", (counts,)),)
-    )
+@dataclass
+class _Seen:
+    """What one pass through the rows counts. cautions, familiar: run id -> kind or level -> images."""
+
+    labelled: int = 0
+    cautions: dict[str, Counter[str]] = field(default_factory=dict)
+    familiar: dict[str, Counter[str]] = field(default_factory=dict)
+    unscored: list[Row] = field(default_factory=list)
 
 
 def html_report(
-    batch,
+    batch: Batch,
     path: str | Path,
     runs: Mapping[str, Run] | None = None,
     *,
     shown: int = SHOWN,
     labels: Labels | None = None,
 ) -> Path:
-    """`batch_report` as one self-contained HTML file at `path`, whole or not at all. BadInput where it cannot
+    """`batch_report` as one self-contained HTML file at `path`, whole or not there. BadInput where it cannot
     be written."""
     from models.reports import to_html
-    from xai.batch.pictures import write_whole
 
-    write_whole(Path(path), to_html(batch_report(batch, runs, shown=shown, labels=labels)).encode())
+    content = to_html(batch_report(batch, runs, shown=shown, labels=labels)).encode()
+    try:
+        write_whole(Path(path), content)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BadInput(f"{path} cannot be written ({reason}): give another place for the report.") from None
     return Path(path)
+
+
+def batch_report(
+    batch: Batch,
+    runs: Mapping[str, Run] | None = None,
+    *,
+    shown: int = SHOWN,
+    labels: Labels | None = None,
+) -> Report:
+    """What the batch says, finished or not.
+
+    runs: run id -> run, where they are at hand: measures against masks and the runs' own limits need them.
+    shown: how many of the most suspicious cases are shown with their pictures; they are those of the batch's
+    first run. labels: key -> label, for labels that were added afterwards.
+    """
+    runs, labels = runs or {}, labels or {}
+    seen = _look_through(batch, labels)
+    columns = columns_of(batch)
+    first = batch.runs[0]
+    at = order(columns, SUSPICIOUS, first.id)[:shown].tolist()
+    sections = [
+        Section("What was scored", _counts(batch, seen, columns)),
+        Section(f"Most suspicious images, by {first.id}", _suspicious(batch, first, at, labels)),
+    ]
+    for run in batch.runs:
+        if parts := evaluation_parts(batch, run, labels):
+            sections.append(Section(f"Against the labels: {run.id}", parts))
+    for run in batch.runs:
+        if run.id in runs and (parts := measure_parts(batch, runs[run.id], labels)):
+            sections.append(Section(f"Heatmaps against the masks: {run.id}", parts))
+    if guarded := _guards(batch, seen):
+        sections.append(Section("Maps and images to doubt", guarded))
+    if seen.unscored:
+        sections.append(Section("What was not scored", _unscored(batch, seen)))
+    sections.append(Section("Where this comes from", _origin(batch, runs)))
+    names = listed([run.id for run in batch.runs])
+    return Report("A batch of images", f"{batch.inputs or 'Images'} by {names}", tuple(sections))
+
+
+def _look_through(batch: Batch, labels: Labels) -> _Seen:
+    seen = _Seen()
+    for run in batch.runs:
+        seen.cautions[run.id], seen.familiar[run.id] = Counter(), Counter()
+    for row in batch.rows():
+        seen.labelled += bool(row.scores and labels.get(row.key, row.label))
+        if row.status != OK and len(seen.unscored) < LISTED:
+            seen.unscored.append(row)
+        for run_id, score in row.scores.items():
+            seen.cautions[run_id].update(str(score.extra.get(CAUTIONS) or "").split())
+            if level := score.extra.get(FAMILIAR):
+                seen.familiar[run_id][str(level)] += 1
+    return seen
+
+
+def _counts(batch: Batch, seen: _Seen, columns) -> tuple[Part, ...]:
+    statuses = [(STATUS_WORDS.get(name, name), n) for name, n in batch.counts.items() if n or name == OK]
+    parts: list[Part] = []
+    if not batch.complete:
+        of = f" of {batch.total:,}" if batch.total else ""
+        parts.append(Text(f"This batch is not finished: {len(batch):,}{of} images so far.", "warning"))
+    pairs = [("Images", len(batch)), *statuses, ("with a label", seen.labelled)]
+    parts.append(facts((name.capitalize(), value) for name, value in pairs))
+    rows = []
+    for run in batch.runs:
+        p = columns.answers(run.id).probabilities
+        scored = p[~np.isnan(p).any(axis=1)]
+        positive = sum(called(values, run) == run.positive for values in scored.tolist())
+        rule = f"{run.threshold:.3f}" if len(run.classes) == 2 else "the most probable class"
+        share = f"{positive / len(scored):.1%}".replace("%", " %") if len(scored) else "-"
+        rows.append((run.id, run.positive, rule, len(scored), positive, share))
+    heads = ("Run", "Looks for", "Called from a probability of", "Scored", "Called so", "Share")
+    parts.append(Table(heads, tuple(rows)))
+    if len(batch.runs) > 1:
+        found = disagreement(columns)
+        several = int((found.answers >= 2).sum())
+        text = f"The runs call {int(found.differ.sum()):,} of {count(several, 'image')} differently."
+        parts.append(Text(text))
+    return tuple(parts)
+
+
+def _suspicious(batch: Batch, run: BatchRun, at: Sequence[int], labels: Labels) -> tuple[Part, ...]:
+    """A table with pictures. A map that a guard refuses was never drawn: its picture is the image alone."""
+    rows = [row for row in _rows_at(batch, at) if run.id in row.scores]
+    if not rows:
+        return (Text("No image was scored."),)
+    pictured = [(row, *_pictures(batch, row, run.id)) for row in rows]
+    with_pictures = any(image or heatmap for _, image, heatmap in pictured)
+    with_labels = any(labels.get(row.key, row.label) for row in rows)
+    heads = ["Image", *(["As stored", "Heatmap"] if with_pictures else []), f"Probability of {run.positive}"]
+    heads += ["Called", *(["Label"] if with_labels else []), "To note"]
+    cells: list[tuple[Cell, ...]] = []
+    for row, image, heatmap in pictured:
+        score = row.scores[run.id]
+        own: list[Cell] = [_short(row.key)]
+        own += [image or "-", heatmap or "-"] if with_pictures else []
+        own += [f"{score.probabilities[run.classes.index(run.positive)]:.3f}"]
+        own += [called(score.probabilities, run)]
+        own += [labels.get(row.key, row.label) or "-"] if with_labels else []
+        cells.append((*own, _notes(row, run.id)))
+    total = sum(1 for row in batch.rows() if run.id in row.scores)
+    said = f"{len(rows):,} of {total:,} images, the most probable first. A rank is no diagnosis."
+    parts: list[Part] = [Text(said), Table(tuple(heads), tuple(cells))]
+    if with_pictures:
+        parts.append(
+            Text(
+                "Heatmaps are reduced in size here. Where a picture has a grey bar a guard refused the map: "
+                "it is not shown, since it must not be read as evidence.",
+                "small",
+            )
+        )
+        if not run.synthetic:
+            parts.append(Text(OF_A_PERSON, "small"))
+    return tuple(parts)
+
+
+def _rows_at(batch: Batch, at: Sequence[int]) -> list[Row]:
+    """The rows at those positions, in that order; one pass."""
+    wanted = set(at)
+    found = {position: row for position, row in enumerate(batch.rows()) if position in wanted}
+    return [found[position] for position in at]
+
+
+def _pictures(batch: Batch, row: Row, run_id: str) -> Iterator[Picture | None]:
+    extra = row.scores[run_id].extra
+    yield _picture(batch.folder, extra.get(THUMBNAIL), f"{_short(row.key)} as stored")
+    yield _picture(batch.folder, extra.get(HEATMAP), f"Heatmap of {_short(row.key)}")
+
+
+def _picture(folder: Path, relative: object, alt: str) -> Picture | None:
+    """A picture of the batch, read as any image of a stranger and written anew; None where there is none."""
+    from models.study import read_study
+
+    path = find_file(folder, relative)
+    try:
+        study = None if path is None else read_study(path)
+    except BadInput:
+        return None
+    return None if study is None else Picture(jpeg(shrunk(study, _PICTURE_SIDE).display()), alt)
+
+
+def _notes(row: Row, run_id: str) -> str:
+    """Laterality and view, cautions, a doubt about the image: what a reader must know beside the number."""
+    extra = row.scores[run_id].extra
+    placed = " ".join(str(row.facts[name]) for name in ("laterality", "view") if row.facts.get(name))
+    kinds = str(extra.get(CAUTIONS) or "").split()
+    notes = [placed, *(f"map {CAUTION_WORDS.get(kind, kind)}" for kind in kinds if kind != "unfamiliar")]
+    level = str(extra.get(FAMILIAR) or "")
+    if level in ("doubt", "bad"):
+        notes.append(f"training data: {FAMILIAR_WORDS[level]}")
+    notes.append(str(extra.get("notice") or ""))
+    return "; ".join(filter(None, notes)) or "-"
+
+
+def _guards(batch: Batch, seen: _Seen) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for name, counted, words in (
+        ("Maps", seen.cautions, CAUTION_WORDS),
+        ("Training data", seen.familiar, FAMILIAR_WORDS),
+    ):
+        kinds = [kind for kind in words if any(counted[run.id][kind] for run in batch.runs)]
+        if not kinds:
+            continue
+        rows = [
+            (words[kind], *(counted[run.id][kind] for run in batch.runs), _drawn(name, kind))
+            for kind in kinds
+        ]
+        parts.append(Table((name, *(f"Images, {run.id}" for run in batch.runs), ""), tuple(rows)))
+    return tuple(parts)
+
+
+def _drawn(name: str, kind: str) -> str:
+    return "not drawn" if name == "Maps" and kind in REFUSING else ""
+
+
+def _unscored(batch: Batch, seen: _Seen) -> tuple[Part, ...]:
+    rows = [(_short(row.key), STATUS_WORDS.get(row.status, row.status), row.why) for row in seen.unscored]
+    total = sum(n for name, n in batch.counts.items() if name != OK)
+    more = [] if total <= len(rows) else [Text(f"And {total - len(rows):,} more: see the table.", "small")]
+    return (Table(("Image", "What became of it", "Why"), tuple(rows)), *more)
+
+
+def _origin(batch: Batch, runs: Mapping[str, Run]) -> tuple[Part, ...]:
+    parts: list[Part] = [
+        facts([("Input", batch.inputs), ("Started", batch.started), ("Engine", batch.engine)])
+    ]
+    for run in batch.runs:
+        card = runs[run.id].card if run.id in runs else None
+        pairs = [
+            ("Run", f"{run.title} ({run.id})"),
+            ("Its digest", run.digest[:DIGITS]),
+            ("Classes", listed(run.classes)),
+            ("Modality", run.modality),
+            ("Trained on", "synthetic phantoms" if run.synthetic else card.data.name if card else ""),
+            *(
+                (f"{words} on its own test cases", told(card.metrics["test"][name], 2))
+                for words, name in (
+                    ("AUC", "auc"),
+                    ("Sensitivity", "sensitivity"),
+                    ("Pointing game", "pointing"),
+                )
+                if card and name in card.metrics.get("test", {})
+            ),
+            ("Intended use", card.intended_use if card else ""),
+            ("Limits", card.limits if card else ""),
+        ]
+        parts.append(facts(pairs))
+    return tuple(parts)
+
+
+def _short(key: str) -> str:
+    """The end of a key tells cases apart better than its folders do."""
+    return key if len(key) <= _LONGEST_NAME else f"\N{HORIZONTAL ELLIPSIS}{key[-_LONGEST_NAME + 1 :]}"
