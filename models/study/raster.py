@@ -21,7 +21,7 @@ from models.errors import BadInput
 from models.study.limits import Limits
 from models.study.structure import Structure, image_format, overfull_png, structure
 
-READABLE = "PNG, JPEG, BMP, TIFF or GIF"
+READABLE = "DICOM, PNG, JPEG, BMP, TIFF or GIF"
 
 # Remarks such as "Corrupt EXIF data" would reach stderr, where one sentence is promised; sizes are checked
 # below, more strictly than by Pillow's bomb warning.
@@ -123,9 +123,7 @@ def _silence_libtiff() -> None:
 
 def _readable_format(data: bytes, name: str) -> str:
     if data[128:132] == b"DICM":
-        raise BadInput(
-            f'"{name}" is a DICOM file, which is not read yet in this version: export it as PNG or TIFF.'
-        )
+        raise BadInput(f'"{name}" is a DICOM file, and an image is wanted here: export it as PNG or TIFF.')
     form = image_format(data)
     if form is not None:
         return form

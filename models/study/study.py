@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from models.study.dicom import DicomFacts
 
 MODALITIES = ("ultrasound", "mammography", "histopathology")
 
@@ -18,9 +22,11 @@ class Study:
 
     samples: uint8 or uint16 [H, W, C], C 1 (grey) or 3 (RGB), read-only. depth_max: the sample that means 1.0
     (255, 1023, 4095, 16383 or 65535). name: for display, already sanitised. digest: sha256 of the file's
-    bytes, in hexadecimal; compare studies by it. modality: one of MODALITIES or None where unknown.
-    spacing_mm: (row, column) pixel spacing in millimetres, or None. notices: whole sentences about what was
-    changed or chosen while reading, to be shown with the image.
+    bytes, in hexadecimal, or of that with the frame or window that was asked for; compare studies by it.
+    modality: one of MODALITIES or None where unknown. spacing_mm: (row, column) pixel spacing in millimetres,
+    or None. view: such as "CC", "MLO", "XCCL". laterality: "L", "R" or "B". notices: whole sentences about
+    what was changed or chosen while reading, to be shown with the image. frames: how many the file has;
+    frame: which one this is, from 0. dicom: what a DICOM says besides, None of other files.
     """
 
     samples: np.ndarray
@@ -33,6 +39,15 @@ class Study:
     laterality: str | None = None
     synthetic: bool = False
     notices: tuple[str, ...] = ()
+    frames: int = 1
+    frame: int = 0
+    dicom: DicomFacts | None = None
+
+    def area_mm2(self, pixels: float) -> float | None:
+        """The area of so many pixels in square millimetres; None where the spacing is not known."""
+        if self.spacing_mm is None:
+            return None
+        return float(pixels) * self.spacing_mm[0] * self.spacing_mm[1]
 
     @property
     def height(self) -> int:
