@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.batch.item import Load
+from models.study import Limits
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class ArchiveLimits:
     of a TAR.GZ as a whole; counted only above ratio_floor, since a blank picture shrinks that much too.
     longest_name: bytes of a name; longer ones are cut, and their member is refused. most_header: bytes of an
     extended TAR header. counted_bytes: a TAR.GZ of up to that size is read once before the work begins, so
-    that its images are counted and its masks found; masks_kept: bytes of masks then kept. The size of a
-    member itself is bounded by `models.study.Limits`.
+    that its images are counted and its masks found; masks_kept: bytes of masks then kept. files: bounds of a
+    member itself.
     """
 
     most_members: int = 10_000_000
@@ -28,6 +29,12 @@ class ArchiveLimits:
     most_header: int = 1 << 20
     counted_bytes: int = 256 << 20
     masks_kept: int = 64 << 20
+    files: Limits = field(default_factory=Limits)
+
+    @property
+    def largest_file(self) -> int:
+        """Bytes of the largest file of any kind."""
+        return max(self.files.max_bytes, self.files.max_dicom_bytes)
 
 
 @dataclass(slots=True)

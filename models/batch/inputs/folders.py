@@ -20,7 +20,6 @@ from models.study import Limits
 LINK_OUT = "is a link that leads out of the folder: put the file itself there."
 BROKEN_LINK = "is a link that leads nowhere: put the file itself there."
 ARCHIVE = "is an archive inside the folder: give it as an input of its own."
-NO_FILE = "is neither a file nor a folder: give image files."
 SHUT = "is a folder that cannot be read: check its permissions and the length of its path."
 
 
@@ -59,7 +58,7 @@ class FolderSource:
     kind, countable = "folder", True
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder = folder.absolute()
         self._root = os.path.realpath(folder)
         self.title = names.clean(os.path.basename(self._root)) or "folder"
         self.prefix = f"{self.title}/"
@@ -198,7 +197,7 @@ class FolderSource:
                 return _Listed(name, path, "file")
             if stat.S_ISREG(path.stat().st_mode):
                 return _Listed(name, path, "file")
-            return _Listed(name, path, "refused", sentence(name, NO_FILE))
+            return _Listed(name, path, "refused", sentence(name, names.NO_FILE))
         except OSError as error:
             why = f"cannot be looked at ({error.strerror}): check its permissions and the disk."
             return _Listed(name, path, "refused", sentence(name, why))
@@ -214,7 +213,7 @@ class FilesSource:
     kind, countable, title, prefix = "files", True, "files", ""
 
     def __init__(self, paths: Sequence[Path]):
-        self._paths = list(paths)
+        self._paths = paths
         self._masks: dict[tuple[Path, str], list[Load]] = {}
 
     def prepare(self) -> None:
@@ -222,14 +221,14 @@ class FilesSource:
         self._masks = {}
         for path in self._paths:
             if names.is_mask(path.name) and _beside(path) in given:
-                self._masks.setdefault(_beside(path), []).append(FileOf(path))
+                self._masks.setdefault(_beside(path), []).append(FileOf(path.absolute()))
 
     def entries(self) -> Iterator[Entry]:
         for path in self._paths:
             name, masks = names.clean(path.name), self._masks.get(_beside(path), [])
             if not names.is_mask(path.name):
                 why, known_as = slide_refusal(path), names.clean(str(path))
-                load = None if why else FileOf(path)
+                load = None if why else FileOf(path.absolute())
                 yield Entry(name, load, why=why, mask=united(masks), known_as=known_as)
             elif not masks:
                 yield Entry(name, why=sentence(name, names.STRAY_MASK))

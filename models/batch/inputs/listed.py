@@ -30,9 +30,9 @@ class ManifestSource:
             why = slide_refusal(case.file)
             yield Entry(
                 names.tidy(names.clean(case.columns["file"])),
-                None if why else FileOf(case.file),
+                None if why else FileOf(case.file.absolute()),
                 why=why,
-                mask=FileOf(case.mask_file) if case.mask_file else None,
+                mask=FileOf(case.mask_file.absolute()) if case.mask_file else None,
                 label=case.label,
                 patient_id=case.patient_id,
                 group=case.group,

@@ -10,6 +10,11 @@ from pathlib import PurePosixPath
 
 SLIDE = "is a whole slide: open it with python -m xai slide or the Slide view of the Batch page."
 STRAY_MASK = "is named like a mask, and its image is not beside it: rename it, or add the image."
+SLIDE_INSIDE = "is a whole slide inside an archive: unpack it, and open it with python -m xai slide."
+LEAVES = "has a path that leads out of the archive: pack it again with plain names."
+LINK = "is a link inside the archive: pack the file itself."
+NO_FILE = "is neither a file nor a folder: give image files."
+TOO_LONG = "has a path that is too long to be honest: pack it again with a shorter one."
 LONGEST_KEY = 200
 """Characters of a key; a longer path is cut in its middle, with a digest of the whole in the place."""
 

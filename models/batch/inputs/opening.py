@@ -10,6 +10,11 @@ from models.batch.inputs import names
 from models.batch.inputs.entry import ArchiveLimits, Source
 from models.batch.inputs.folders import FilesSource, FolderSource
 from models.batch.inputs.listed import ManifestSource
+from models.batch.inputs.tar_gz import TarGzSource
+from models.batch.inputs.tar_headers import BLOCK, is_header
+from models.batch.inputs.tars import TarSource
+from models.batch.inputs.unpacking import archive_inside, is_dicom
+from models.batch.inputs.zips import ZipSource
 from models.errors import BadInput
 
 _HEAD = 520
@@ -58,6 +63,18 @@ def _source(path: Path, limits: ArchiveLimits) -> Source | None:
 
 
 def _of_content(path: Path, head: bytes, limits: ArchiveLimits) -> Source | None:
+    if is_dicom(head):
+        return None
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.suffix.casefold() == ".zip":
+        return ZipSource(path, limits)
+    if head.startswith(b"\x1f\x8b"):
+        return TarGzSource(path, limits)
+    if is_header(head[:BLOCK]) or path.suffix.casefold() == ".tar":
+        return TarSource(path, limits)
+    if archive_inside(head):
+        raise BadInput(
+            f'"{names.shown(path.name)}" is an archive of a kind that is not read: give a ZIP, TAR or TAR.GZ.'
+        )
     if path.suffix.casefold() == ".csv":
         return ManifestSource(path)
     return None
