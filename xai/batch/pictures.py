@@ -84,7 +84,7 @@ def refused_picture(rgb: np.ndarray, words: str) -> np.ndarray:
     import cv2
 
     width = rgb.shape[1]
-    height = max(14, round(max(rgb.shape[:2]) / 24))
+    height = max(14, round(max(rgb.shape[:2]) / 18))
     bar = np.full((height, width, 3), _REFUSED_GROUND, np.uint8)
     font, size = cv2.FONT_HERSHEY_SIMPLEX, 1.0
     (across, up), _ = cv2.getTextSize(words, font, size, 1)

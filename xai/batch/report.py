@@ -4,8 +4,7 @@ labels or masks, and what was not scored."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,12 @@ from models.errors import BadInput
 from models.reports import Picture, Report, Section, Table, Text, facts
 from models.reports.wording import DIGITS, count, listed, told
 from xai.batch.case import shrunk
-from xai.batch.columns import columns_of
+from xai.batch.columns import Columns
 from xai.batch.pictures import find_file, jpeg, write_whole
 from xai.batch.report_figures import evaluation_parts, measure_parts
-from xai.batch.steps import CAUTIONS, FAMILIAR, HEATMAP, REFUSING, THUMBNAIL
+from xai.batch.steps import CAUTIONS, FAMILIAR, HEATMAP, REFUSING, THUMBNAIL, WHY_REFUSED
 from xai.batch.table import Labels, called
 from xai.batch.triage import SUSPICIOUS, disagreement, order
-from xai.report import OF_A_PERSON
 
 if TYPE_CHECKING:
     from models.batch import Batch, Row
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from models.runs import Run
 
 SHOWN = 30
+OF_PEOPLE = "This file holds images: send it only to who may see them."
 #: Cases that were not scored, by name; the table has all.
 LISTED = 50
 _PICTURE_SIDE = 320
@@ -56,14 +55,30 @@ ON_THE_CARD = {"auc": "AUC", "sensitivity": "Sensitivity", "pointing": "Pointing
 FAMILIAR_WORDS = {"good": "like it", "doubt": "at its edge", "bad": "unlike it", "unknown": "unknown"}
 
 
-@dataclass
 class _Seen:
-    """What one pass through the rows counts. cautions, familiar: run id -> kind or level -> images."""
+    """What one pass through the rows counts.
 
-    labelled: int = 0
-    cautions: dict[str, Counter[str]] = field(default_factory=dict)
-    familiar: dict[str, Counter[str]] = field(default_factory=dict)
-    unscored: list[Row] = field(default_factory=list)
+    labelled: scored images with a label. cautions, familiar: run id -> kind or level -> images. unscored: the
+    first of the rows that no run scored.
+    """
+
+    def __init__(self, runs: Sequence[BatchRun]) -> None:
+        self.labelled = 0
+        self.cautions: dict[str, Counter[str]] = {run.id: Counter() for run in runs}
+        self.familiar: dict[str, Counter[str]] = {run.id: Counter() for run in runs}
+        self.unscored: list[Row] = []
+
+    def through(self, rows: Iterable[Row], labels: Labels) -> Iterator[Row]:
+        """The rows, each counted on its way."""
+        for row in rows:
+            self.labelled += bool(row.scores and labels.get(row.key, row.label))
+            if row.status != OK and len(self.unscored) < LISTED:
+                self.unscored.append(row)
+            for run_id, score in row.scores.items():
+                self.cautions[run_id].update(str(score.extra.get(CAUTIONS) or "").split())
+                if level := score.extra.get(FAMILIAR):
+                    self.familiar[run_id][str(level)] += 1
+            yield row
 
 
 def html_report(
@@ -101,13 +116,14 @@ def batch_report(
     first run. labels: key -> label, for labels that were added afterwards.
     """
     runs, labels = runs or {}, labels or {}
-    seen = _look_through(batch, labels)
-    columns = columns_of(batch)
+    seen = _Seen(batch.runs)
+    columns = Columns(batch.runs, seen.through(batch.rows(), labels))
     first = batch.runs[0]
-    at = order(columns, SUSPICIOUS, first.id)[:shown].tolist()
+    scored = int((~np.isnan(columns.answers(first.id).probabilities).any(axis=1)).sum())
+    at = order(columns, SUSPICIOUS, first.id)[: min(shown, scored)].tolist()
     sections = [
         Section("What was scored", _counts(batch, seen, columns)),
-        Section(f"Most suspicious images, by {first.id}", _suspicious(batch, first, at, labels)),
+        Section(f"Most suspicious images, by {first.id}", _suspicious(batch, first, at, scored, labels)),
     ]
     for run in batch.runs:
         if parts := evaluation_parts(batch, run, labels):
@@ -122,21 +138,6 @@ def batch_report(
     sections.append(Section("Where this comes from", _origin(batch, runs)))
     names = listed([run.id for run in batch.runs])
     return Report("A batch of images", f"{batch.inputs or 'Images'} by {names}", tuple(sections))
-
-
-def _look_through(batch: Batch, labels: Labels) -> _Seen:
-    seen = _Seen()
-    for run in batch.runs:
-        seen.cautions[run.id], seen.familiar[run.id] = Counter(), Counter()
-    for row in batch.rows():
-        seen.labelled += bool(row.scores and labels.get(row.key, row.label))
-        if row.status != OK and len(seen.unscored) < LISTED:
-            seen.unscored.append(row)
-        for run_id, score in row.scores.items():
-            seen.cautions[run_id].update(str(score.extra.get(CAUTIONS) or "").split())
-            if level := score.extra.get(FAMILIAR):
-                seen.familiar[run_id][str(level)] += 1
-    return seen
 
 
 def _counts(batch: Batch, seen: _Seen, columns) -> tuple[Part, ...]:
@@ -165,9 +166,11 @@ def _counts(batch: Batch, seen: _Seen, columns) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _suspicious(batch: Batch, run: BatchRun, at: Sequence[int], labels: Labels) -> tuple[Part, ...]:
-    """A table with pictures. A map that a guard refuses was never drawn: its picture is the image alone."""
-    rows = [row for row in _rows_at(batch, at) if run.id in row.scores]
+def _suspicious(
+    batch: Batch, run: BatchRun, at: Sequence[int], total: int, labels: Labels
+) -> tuple[Part, ...]:
+    """A table with pictures. In the place of a map that a guard refused stands why."""
+    rows = _rows_at(batch, at)
     if not rows:
         return (Text("No image was scored."),)
     pictured = [(row, *_pictures(batch, row, run.id)) for row in rows]
@@ -184,19 +187,14 @@ def _suspicious(batch: Batch, run: BatchRun, at: Sequence[int], labels: Labels) 
         own += [called(score.probabilities, run)]
         own += [labels.get(row.key, row.label) or "-"] if with_labels else []
         cells.append((*own, _notes(row, run.id)))
-    total = sum(1 for row in batch.rows() if run.id in row.scores)
     said = f"{len(rows):,} of {total:,} images, the most probable first. A rank is no diagnosis."
     parts: list[Part] = [Text(said), Table(tuple(heads), tuple(cells))]
     if with_pictures:
         parts.append(
-            Text(
-                "Heatmaps are reduced in size here. Where a picture has a grey bar a guard refused the map: "
-                "it is not shown, since it must not be read as evidence.",
-                "small",
-            )
+            Text("Pictures are reduced in size. Where a guard refused a map, its place says why.", "small")
         )
         if not run.synthetic:
-            parts.append(Text(OF_A_PERSON, "small"))
+            parts.append(Text(OF_PEOPLE, "small"))
     return tuple(parts)
 
 
@@ -207,10 +205,13 @@ def _rows_at(batch: Batch, at: Sequence[int]) -> list[Row]:
     return [found[position] for position in at]
 
 
-def _pictures(batch: Batch, row: Row, run_id: str) -> Iterator[Picture | None]:
+def _pictures(batch: Batch, row: Row, run_id: str) -> tuple[Cell, Cell]:
+    """The image and its heatmap, or why there is no map; None where there is no picture."""
     extra = row.scores[run_id].extra
-    yield _picture(batch.folder, extra.get(THUMBNAIL), f"{_short(row.key)} as stored")
-    yield _picture(batch.folder, extra.get(HEATMAP), f"Heatmap of {_short(row.key)}")
+    image = _picture(batch.folder, extra.get(THUMBNAIL), f"{_short(row.key)} as stored")
+    kinds = str(extra.get(CAUTIONS) or "").split()
+    refused = next((WHY_REFUSED[kind] for kind in kinds if kind in REFUSING), None)
+    return image, refused or _picture(batch.folder, extra.get(HEATMAP), f"Heatmap of {_short(row.key)}")
 
 
 def _picture(folder: Path, relative: object, alt: str) -> Picture | None:

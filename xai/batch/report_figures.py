@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.reports import Table, Text
-from models.reports.wording import INTERVALS, confusion_table, metric_table, name_of, told
+from models.reports.wording import INTERVALS, metric_table, name_of, told
 from xai.batch.audited import audit_of
 from xai.batch.table import Labels
 
@@ -54,7 +54,6 @@ def evaluation_parts(batch: Batch, run: BatchRun, labels: Labels) -> tuple[Part,
         metric_table(metrics, width=0.5),
         *roc_figure(evidence, None, threshold),
         *reliability_figure(evidence, run.positive if evidence.binary else None),
-        confusion_table(run.classes, counts),
         Text(INTERVALS, "small"),
     )
 
@@ -84,7 +83,7 @@ def measure_parts(batch: Batch, run: Run, labels: Labels) -> tuple[Part, ...]:
         text = f"{skipped:,} of {audit.asked:,} measured maps are left out here: their images have no label."
         parts.append(Text(text, "small"))
     if not fields["n"]:
-        return (*parts, Text(f"No labelled image of {run.positive} has a mask: there is no figure to state."))
+        return (*parts, Text(f"No labelled image of {run.positive} has a mask: nothing to state."))
     maps = {"The run's map": next(iter(fields["methods"].values()))}
     maps |= {BASELINE_WORDS[name]: figures for name, figures in fields["baselines"].items()}
     rows = [(name, *(told(figures[measure], 2) for measure in MEASURES)) for name, figures in maps.items()]
