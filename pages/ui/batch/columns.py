@@ -135,9 +135,9 @@ class Answers:
 class Results:
     """The first n rows of a batch, as columns that are made when they are asked for."""
 
-    def __init__(self, growing: Growing, n: int, labels: np.ndarray | None = None) -> None:
-        self._growing, self._labels, self._kept = growing, labels, {}
-        self.n = n
+    def __init__(self, growing: Growing, n: int) -> None:
+        self._growing, self.n = growing, n
+        self._kept: dict[object, Any] = {}
         self.runs = tuple(asked.run for asked in growing.asked.values())
 
     def __len__(self) -> int:
@@ -146,13 +146,11 @@ class Results:
     @property
     def indices(self) -> np.ndarray:
         """int64 [n]: each row's place in the input, from 0."""
-        return self._once("indices", lambda: self._growing.common["index"].numbers(self.n).astype(np.int64))
+        return self.once("indices", lambda: self._growing.common["index"].numbers(self.n).astype(np.int64))
 
     def text(self, name: str) -> np.ndarray:
         """object [n] of str: "key", "status", "why", "label" or "patient_id"."""
-        if name == "label" and self._labels is not None:
-            return self._labels
-        return self._once(("text", name), lambda: self._growing.common[name].texts(self.n))
+        return self.once(("text", name), lambda: self._growing.common[name].texts(self.n))
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -163,7 +161,7 @@ class Results:
         column = self._growing.facts.get(name)
         if column is None:
             return np.full(self.n, "", dtype=object)
-        return self._once(("fact", name), lambda: column.texts(self.n))
+        return self.once(("fact", name), lambda: column.texts(self.n))
 
     def extras(self, run_id: str) -> tuple[str, ...]:
         """What the steps found with this run."""
@@ -174,30 +172,30 @@ class Results:
         column = self._growing.asked[run_id].extra.get(name)
         if column is None:
             return np.full(self.n, "", dtype=object)
-        return self._once(("words", run_id, name), lambda: column.texts(self.n))
+        return self.once(("words", run_id, name), lambda: column.texts(self.n))
 
     def extra_number(self, run_id: str, name: str) -> np.ndarray:
         """float64 [n]; NaN where there is none."""
         column = self._growing.asked[run_id].extra.get(name)
         if column is None:
             return np.full(self.n, np.nan)
-        return self._once(("numbers", run_id, name), lambda: column.numbers(self.n))
+        return self.once(("numbers", run_id, name), lambda: column.numbers(self.n))
 
     def refusals(self, run_id: str) -> np.ndarray:
         """object [n] of str: why this run alone refused the image."""
-        return self._once(("refusals", run_id), lambda: self._growing.asked[run_id].refusals.texts(self.n))
+        return self.once(("refusals", run_id), lambda: self._growing.asked[run_id].refusals.texts(self.n))
 
     def answers(self, run_id: str) -> Answers:
-        return self._once(("answers", run_id), lambda: self._answers(run_id))
+        return self.once(("answers", run_id), lambda: self._answers(run_id))
 
     @property
     def read(self) -> np.ndarray:
         """bool [n]: read, and scored by a run at least."""
-        return self._once("read", lambda: self.text("status") == OK)
+        return self.once("read", lambda: self.text("status") == OK)
 
     def counts(self) -> dict[str, int]:
         """Rows by status."""
-        return self._once("counts", lambda: _counted(self.text("status")))
+        return self.once("counts", lambda: _counted(self.text("status")))
 
     def heatmaps(self, run_id: str) -> np.ndarray:
         """object [n] of str: the overlays' files below the batch's folder; "" where there is none."""
@@ -219,7 +217,7 @@ class Results:
     @property
     def labelled(self) -> int:
         """Scored rows with a label."""
-        return int(((self.text("label") != "") & self.read).sum())
+        return self.once("labelled", lambda: int(((self.text("label") != "") & self.read).sum()))
 
     def position(self, index: int) -> int | None:
         """Where the row of that place in the input is."""
@@ -230,13 +228,13 @@ class Results:
         """int [n]: positions of all rows in one of the orders of `xai.batch.triage`."""
         from xai.batch.triage import order as in_order
 
-        return self._once(("order", order, run_id), lambda: in_order(self, order, run_id))
+        return self.once(("order", order, run_id), lambda: in_order(self, order, run_id))
 
     def disagreement(self) -> Disagreement:
         """How the runs differ on each row."""
         from xai.batch.triage import disagreement
 
-        return self._once("disagreement", lambda: disagreement(self))
+        return self.once("disagreement", lambda: disagreement(self))
 
     def cautions(self, run_id: str) -> np.ndarray:
         """object [n] of str: kinds of the map's warnings with spaces between."""
@@ -250,9 +248,12 @@ class Results:
         """object [n] of str: the level of `xai.guards.Familiar`, "" where it was not asked."""
         return self.extra_text(run_id, FAMILIAR)
 
-    def with_labels(self, labels: np.ndarray) -> Results:
-        """The same rows under other labels, object [n] of str."""
-        return Results(self._growing, self.n, labels)
+    def with_words(self, words: dict[str, np.ndarray]) -> Results:
+        """The same rows with other values, object [n] of str, of columns that `text` gives."""
+        other = Results(self._growing, self.n)
+        other._kept = self._kept | {("text", name): values for name, values in words.items()}
+        other._kept.pop("labelled", None)
+        return other
 
     def _answers(self, run_id: str) -> Answers:
         from models.evaluation import predicted_classes
@@ -267,7 +268,8 @@ class Results:
             called[scored] = predicted_classes(p[scored], run.threshold, place)
         return Answers(run, p, p[:, place], called)
 
-    def _once(self, key: object, make: Any) -> Any:
+    def once(self, key: object, make: Any) -> Any:
+        """What `make` gives, made once for these rows."""
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]

@@ -38,7 +38,7 @@ def show_results(place: BatchPlace, beside: DeltaGenerator) -> None:
 def _shown(place: BatchPlace) -> None:
     """All that hangs on the results: a choice among them reruns this and nothing else."""
     with guarded():
-        results = batch_caches.results(place)
+        results = batch_caches.labelled(place)
         if not len(results):
             st.caption("No result yet.")
             return

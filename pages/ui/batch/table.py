@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROW_HEIGHT, HEAD_HEIGHT, MOST_HEIGHT = 58, 37, 660
 NAME_LENGTH = 60
-_CLICKS = "batch_clicks"
+CLICKS = "batch_clicks"
 _SHOWN: dict[str, Any] = {
     "Image": st.column_config.ImageColumn(width=78, help="The image alone."),
     "Map": st.column_config.ImageColumn(
@@ -43,26 +43,41 @@ _SHOWN: dict[str, Any] = {
 }
 
 
-def show(place: BatchPlace, results: Results, look: Look, places: np.ndarray) -> None:
-    """The rows at these positions; a click on one opens it."""
-    frame, config = table(place, results, look, places)
-    # A key of its own after every click: coming back, nothing is still chosen.
-    key = f"batch_table_{st.session_state.get(_CLICKS, 0)}"
+def show(
+    place: BatchPlace,
+    results: Results,
+    look: Look,
+    places: np.ndarray,
+    *,
+    runs: Sequence[str] = (),
+    height: int = MOST_HEIGHT,
+    name: str = "table",
+) -> None:
+    """The rows at these positions; a click on one opens it. runs: those with a column, all of them where none
+    is given. name: tells this table from others of the page."""
+    frame, config = table(place, results, look, places, runs)
     pictured = "Image" in frame.columns or "Map" in frame.columns
-    height = ROW_HEIGHT if pictured else None
+    row_height = ROW_HEIGHT if pictured else None
+    # A key of its own after every click: coming back, nothing is still chosen.
     chosen = st.dataframe(
-        _coloured(frame, results, look), column_config=config, hide_index=True, row_height=height,
-        height=min(MOST_HEIGHT, HEAD_HEIGHT + (height or 35) * len(frame) + 3), key=key, on_select="rerun",
+        _coloured(frame, results, look), column_config=config, hide_index=True, row_height=row_height,
+        height=min(height, HEAD_HEIGHT + (row_height or 35) * len(frame) + 3),
+        key=f"batch_{name}_{st.session_state.get(CLICKS, 0)}", on_select="rerun",
         selection_mode="single-cell", placeholder="", alt="The rows of the batch",
     )  # fmt: skip
     rows = [cell[0] for cell in chosen["selection"]["cells"]]
     if rows and rows[0] < len(places):
-        st.session_state[_CLICKS] = st.session_state.get(_CLICKS, 0) + 1
+        clicked()
         open_row(place, results, look.run_id, int(places[rows[0]]))
 
 
+def clicked() -> None:
+    """Tables and figures forget what was chosen in them."""
+    st.session_state[CLICKS] = st.session_state.get(CLICKS, 0) + 1
+
+
 def table(
-    place: BatchPlace, results: Results, look: Look, places: np.ndarray
+    place: BatchPlace, results: Results, look: Look, places: np.ndarray, runs: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The rows as a data frame, only columns that say anything, and how each is shown."""
     import pandas as pd
@@ -72,6 +87,8 @@ def table(
     columns["Verdict"] = _verdicts(results, look.run_id, places)
     config = dict(_SHOWN)
     for run in _look_first(results, look.run_id):
+        if runs and run.id not in runs:
+            continue
         name = f"p({run.positive})" if len(results.runs) == 1 else run.id
         columns[name] = results.answers(run.id).chance[places]
         config[name] = st.column_config.ProgressColumn(
@@ -79,15 +96,15 @@ def table(
             help=f"Calibrated probability of {run.positive} by {run.id}. "
             + (f"Called so {words.rule(run)}." if len(run.classes) == 2 else ""),
         )  # fmt: skip
-    if len(results.runs) > 1:
+    if len(results.runs) > 1 and not runs:
         columns["Runs"] = _together(results, places)
     columns |= _facts(results, look.run_id, places)
     return pd.DataFrame(columns), config
 
 
-def short_name(key: str) -> str:
+def short_name(key: str, most: int = NAME_LENGTH) -> str:
     """A row's name: its end, which tells it from the others of its folder."""
-    return key if len(key) <= NAME_LENGTH else f"\N{HORIZONTAL ELLIPSIS}{key[1 - NAME_LENGTH :]}"
+    return key if len(key) <= most else f"\N{HORIZONTAL ELLIPSIS}{key[1 - most :]}"
 
 
 def _look_first(results: Results, run_id: str) -> list:
