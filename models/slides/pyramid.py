@@ -17,8 +17,6 @@ import numpy as np
 
 TILE = 256
 _QUALITY = 88
-_SHORT_TILE = 2048
-"""Bytes. Only tiles as short as that come again (bare glass), and only they are remembered."""
 _SHORT, _LONG, _RATIONAL, _LONG8 = 3, 4, 5, 16
 _SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, _LONG8: 8}
 _FORMATS = {_SHORT: "H", _LONG: "I", _RATIONAL: "II", _LONG8: "Q"}
@@ -34,7 +32,7 @@ def write_pyramid(
     """Write a slide of width x height pixels, halved again and again until one tile holds it.
 
     rows: asked for bands of TILE rows from the top downwards, once each. mpp: micrometres a pixel, or None to
-    leave the scale out. A few bands are in memory at a time. Two tiles of the same content are stored once.
+    leave the scale out. A few bands are in memory at a time. Tiles of one colour alone are stored once.
     """
     if width < 1 or height < 1:
         raise ValueError(f"A slide of {width} x {height} pixels cannot be written.")
@@ -101,14 +99,16 @@ class _Levels:
             self.add(at + 1, _halved(band, self.tables[at + 1].width), body)
 
     def _stored(self, tile: np.ndarray, body: BinaryIO) -> tuple[int, int]:
-        """Where the tile is in the body, and how long; one that is there already is not written again."""
+        """Where the tile is in the body, and how long; of one colour alone it is not written twice."""
+        colour = tile[0, 0]
+        plain = bool((tile == colour).all())  # bare glass: most of a slide
+        if plain and colour.tobytes() in self._known:
+            return self._known[colour.tobytes()]
         encoded = _jpeg(tile, self._quality)
-        if encoded in self._known:
-            return self._known[encoded]
         place = body.tell(), len(encoded)
         body.write(encoded)
-        if len(encoded) <= _SHORT_TILE:
-            self._known[encoded] = place
+        if plain:
+            self._known[colour.tobytes()] = place
         return place
 
 
@@ -120,12 +120,13 @@ def _whole_tile(part: np.ndarray) -> np.ndarray:
 
 def _halved(band: np.ndarray, width: int) -> np.ndarray:
     """The band at half its size, averaged two by two; an odd last row or column is left out."""
+    import cv2
+
     height = len(band) // 2
     if not height:
         return band[:0, :width]
-    even = band[: 2 * height, : 2 * width].astype(np.uint16)
-    summed = even[0::2] + even[1::2]
-    return ((summed[:, 0::2] + summed[:, 1::2] + 2) // 4).astype(np.uint8)
+    even = np.ascontiguousarray(band[: 2 * height, : 2 * width])
+    return cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _jpeg(tile: np.ndarray, quality: int) -> bytes:

@@ -160,16 +160,22 @@ def write_tiles(scores: SlideScores, folder: Path) -> None:
     from models.batch.storage import whole_file
     from models.reports.tables import to_csv
 
-    names = [f"p_{name}" for name in scores.run.classes]
-    columns = ["row", "column", "x", "y", "side", "tissue", "status", "why", *names, "called_positive"]
+    columns = table_columns(scores)
     with whole_file(folder / TILES_FILE) as sink:
         sink.write(to_csv(columns, ()).encode())
-        for rows in _table(scores):
+        for rows in table_rows(scores):
             # A row of the grid at a time: the table of a large slide is never whole in memory.
             sink.write(to_csv(columns, rows).partition("\r\n")[2].encode())
 
 
-def _table(scores: SlideScores) -> Iterator[list[list[Any]]]:
+def table_columns(scores: SlideScores) -> list[str]:
+    """The head of tiles.csv."""
+    names = [f"p_{name}" for name in scores.run.classes]
+    return ["row", "column", "x", "y", "side", "tissue", "status", "why", *names, "called_positive"]
+
+
+def table_rows(scores: SlideScores) -> Iterator[list[list[Any]]]:
+    """The lines of tiles.csv, a row of the grid at a time."""
     called = scores.called()
     done = np.isfinite(scores.map)
     for row, column in scores.unreadable:

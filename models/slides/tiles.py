@@ -142,6 +142,11 @@ class Survey:
         return self.width * self.mpp / 1000
 
     @property
+    def height_mm(self) -> float:
+        """From top to bottom."""
+        return self.height * self.mpp / 1000
+
+    @property
     def chosen(self) -> np.ndarray:
         """bool [rows, columns]: tiles with tissue enough."""
         return (self.share >= self.spec.least_tissue) & (self.share > 0)

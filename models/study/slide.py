@@ -42,7 +42,7 @@ _MOST_UNEQUAL = 1.1
 VENDORS = {
     "aperio": "Aperio",
     "dicom": "DICOM",
-    "generic-tiff": "tiled TIFF",
+    "generic-tiff": "Tiled TIFF",
     "hamamatsu": "Hamamatsu",
     "leica": "Leica",
     "mirax": "MIRAX",
