@@ -9,7 +9,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,4 +139,5 @@ def _whole_file(path: Path) -> Iterator[Path]:
         reason = error.strerror or type(error).__name__
         raise BadInput(f"{path.name} cannot be written ({reason}): give another place for it.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

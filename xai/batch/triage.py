@@ -71,12 +71,12 @@ def order(table: Table, by: str, run_id: str) -> np.ndarray:
     if by == SUSPICIOUS:
         keys = (p[:, run.classes.index(run.positive)],)
     elif by == UNCERTAIN:
-        keys = (uncertainty(p, run),)
+        keys = (_without_noise(uncertainty(p, run)),)
     elif by == UNLIKE:
         keys = (table.extra_number(run_id, DISTANCE),)
     else:
         found = disagreement(table)
-        keys = (found.differ.astype(np.float64), found.spread)
+        keys = (found.differ.astype(np.float64), _without_noise(found.spread))
     return _descending(scored, *keys)
 
 
@@ -128,6 +128,11 @@ def _most_others(p: np.ndarray, place: int) -> np.ndarray:
 
 def _from_threshold(p: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     return _logit(p) - _logit(np.asarray(threshold, np.float64))
+
+
+def _without_noise(values: np.ndarray) -> np.ndarray:
+    """Rounding errors of a logarithm must not order what is equal."""
+    return np.round(values, 9)
 
 
 def _logit(p: np.ndarray) -> np.ndarray:
