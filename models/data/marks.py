@@ -211,7 +211,7 @@ def _to_line_ends(corners: tuple[float, ...], strokes: np.ndarray) -> Box:
     starts, ends = level[:, _LEFT], level[:, _LEFT] + level[:, _WIDTH]
     for _ in range(len(level)):
         near = (starts <= right + 1.2 * high) & (ends >= left - 1.2 * high)
-        wider = min(left, *starts[near]), max(right, *ends[near])
+        wider = min([left, *starts[near]]), max([right, *ends[near]])
         if wider == (left, right):
             break
         left, right = wider

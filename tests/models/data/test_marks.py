@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.data.crosses import find_crosses
-from models.data.marks import find_marks, mark_regions
+from models.data.marks import _to_line_ends, find_marks, mark_regions
 from models.data.phantoms import phantom
 
 
@@ -158,3 +158,11 @@ def test_a_flat_patch_is_found_and_a_soft_one_is_not(plain):
     soft = plain[0].astype(np.float32)
     soft[100:130, 200:250] = 250
     assert kinds(cv2.GaussianBlur(soft, (0, 0), 8).astype(np.uint8)) == set()
+
+
+def test_a_line_of_text_grows_to_the_strokes_beside_it_and_no_further():
+    # left, top, width, height of a stroke; the others do not matter here.
+    beside, far = [12, 0, 4, 10, 0, 0, 0, 0, 0], [90, 0, 5, 10, 0, 0, 0, 0, 0]
+    assert _to_line_ends((0, 0, 10, 10), np.array([beside, far], float)) == (0, 0, 16, 10)
+    # Strokes of its height, and none of them beside it: an image of a real data set has such a line.
+    assert _to_line_ends((0, 0, 10, 10), np.array([far], float)) == (0, 0, 10, 10)
