@@ -86,12 +86,13 @@ def ask_runs(runs: Sequence[Run], images: Images) -> list[Run]:
     )
     chosen = choices.pick_many(
         "Runs", list(fits), RUNS, default=[first], placeholder="Choose runs", max_selections=8,
-        format_func=lambda id: _run_name(fits[id]),
         help="Every image is asked of each of them. A trunk that several share is computed once, so a second "
         "run of the same trunk costs next to nothing.",
     )  # fmt: skip
     modalities = sorted({fits[id].modality for id in chosen})
-    if len(modalities) > 1:
+    if len(chosen) == 1:
+        st.caption(fits[chosen[0]].title)
+    elif len(modalities) > 1:
         st.caption(
             f"Runs for {' and '.join(modalities)}: an image that says what it is goes only to the runs made "
             "for it."
@@ -136,7 +137,7 @@ def ask_order(runs: Sequence[Run], images: Images) -> Order | None:
 def _ask_files(folder: bool) -> Images:
     # Each way of giving has an uploader of its own: Streamlit empties one whose kind changes.
     uploads = st.file_uploader(
-        "A folder, with all folders in it" if folder else "Images or archives",
+        "Drop a folder, with all folders in it" if folder else "Drop images or archives",
         key=f"batch_{'folder' if folder else 'files'}_{_round()}",
         accept_multiple_files="directory" if folder else True,
         max_upload_size=LARGEST_MB,
@@ -150,8 +151,8 @@ def _ask_files(folder: bool) -> Images:
         st.caption(f"Labels are read from {plain(given.table.name)}.")
     if not given.pictures:
         st.caption(
-            f"Up to {size(LARGEST_MB * 1_000_000)} a file and {size(MOST_BYTES)} together, since the server "
-            f"holds an upload in its memory until it is taken in. More than that: {BY_COMMAND}."
+            f"Up to {LARGEST_MB >> 10} GB a file, {MOST_BYTES >> 30} GB together: the server holds uploads "
+            f"in its memory until they are taken in. For more, {BY_COMMAND}."
         )
         return Images(given)
     st.caption(f"{amount(len(given.pictures), 'file')}, {size(given.bytes)}")
@@ -216,12 +217,6 @@ def _modality(pack: Manifest) -> str | None:
     """What its images are, where all that say so say the same."""
     named = Counter(case.modality for case in pack.cases if case.modality)
     return next(iter(named)) if len(named) == 1 else None
-
-
-def _run_name(run: Run) -> str:
-    from pages.ui.pickers import run_name
-
-    return run_name(run)
 
 
 def _round() -> int:

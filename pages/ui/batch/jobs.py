@@ -21,6 +21,7 @@ from pages.ui.batch.orders import STATE, Order, read_order
 from pages.ui.batch.places import BATCH_FILE, INCOMING, BatchPlace, place_of
 from pages.ui.batch.spool import HEAD, SpoolListing, read_json, write_json
 from pages.ui.frame import fault_sentence
+from pages.ui.plain_text import amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +75,14 @@ class PageBatch:
     def progress(self) -> Progress:
         job = self.job
         return self._last if job is None else job.progress
+
+    @property
+    def title(self) -> str:
+        """For people; with the number of images once that is known."""
+        total, source = self.progress.total, self.order.source
+        if total is None or source.kind == "phantoms":
+            return self.order.title
+        return f"{amount(total, 'image')} of {source.title}, {self.order.asked_of}"
 
     @property
     def preparing(self) -> bool:

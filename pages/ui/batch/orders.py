@@ -86,9 +86,14 @@ class Order:
     @property
     def title(self) -> str:
         """For people; it holds no name of a file that was given."""
+        return f"{self.source.title}, {self.asked_of}"
+
+    @property
+    def asked_of(self) -> str:
+        """The runs, for people."""
         names = ", ".join(run_id for run_id, _ in self.runs[:2])
         more = f" and {len(self.runs) - 2} more" if len(self.runs) > 2 else ""
-        return f"{self.source.title}, {names}{more}"
+        return f"{names}{more}"
 
     def with_source(self, source: Source) -> Order:
         """The same, of those images."""

@@ -61,7 +61,7 @@ def ask() -> None:
     with left, guarded():
         images = asking.ask_images()
     with right.container(border=True), guarded():
-        st.subheader("Ask", anchor=False)
+        st.subheader("Runs and maps", anchor=False)
         order = asking.ask_order(asking.runs_at_hand(), images)
         ready = order is not None and images.any
         if st.button(

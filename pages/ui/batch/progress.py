@@ -24,7 +24,7 @@ def show(batch: PageBatch, runs: Sequence[Run], beside: DeltaGenerator) -> None:
     """The whole of it."""
     if batch.order.source.kind == "phantoms":
         beside.badge("Synthetic phantoms", color="violet")
-    st.subheader(plain(batch.order.title), anchor=False)
+    st.subheader(plain(batch.title), anchor=False)
     if batch.busy:
         _watched(batch)
         _growing(batch, beside)

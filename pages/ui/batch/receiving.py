@@ -23,7 +23,7 @@ from pages.ui.sentences import size
 MOST_BYTES = 2 << 30
 #: Of one file, in the MB of `st.file_uploader`.
 LARGEST_MB = 1024
-BY_COMMAND = "give it to the command line, which reads files where they are (python -m xai batch --help)"
+BY_COMMAND = "use the command line, which reads files where they are (python -m xai batch --help)"
 _TABLES = (".csv", ".tsv")
 _FILES, _ARCHIVE, _LABELS, _MASK = "files", "archive-{}", "labels.csv", "mask-{:05d}"
 

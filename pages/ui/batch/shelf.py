@@ -87,7 +87,7 @@ def show_others(shown: str | None) -> None:
         st.caption("Batches of this visit")
         for batch in found:
             st.button(
-                plain(batch.order.title), key=f"open_{batch.place.id}", icon=_icon(batch), width="stretch",
+                plain(batch.title), key=f"open_{batch.place.id}", icon=_icon(batch), width="stretch",
                 disabled=batch.place.id == shown, on_click=open_batch, args=(batch.place.id,),
             )  # fmt: skip
 
