@@ -40,7 +40,10 @@ _INFLATE_STEP = 1024 * 1024
 
 
 class Unreadable(Exception):
-    """Why a file cannot be walked: the words that stand behind its name in a sentence."""
+    """Why a file cannot be read: the words that stand behind its name in a sentence, and what to do."""
+
+    def __init__(self, why: str, remedy: str = "export it again"):
+        super().__init__(f"{why}: {remedy}.")
 
 
 @dataclass(frozen=True)

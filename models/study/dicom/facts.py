@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.study.dicom.header import Header
-from models.study.dicom.pixels import Layout, title
+from models.study.dicom.pixels import Layout
 from models.study.dicom.windows import FUNCTIONS, Window
 
 PIXEL_SPACING = "PixelSpacing"
@@ -198,35 +198,41 @@ def contradiction(laterality: str | None, orientation: str | None) -> bool:
     return rows_say_other and (side is None or side == ("L" if left else "R"))
 
 
+def doubtful_spacing(header: Header, origin: str | None) -> bool:
+    """Whether a projection's Pixel Spacing is larger than its detector's: rays diverge, so it cannot be."""
+    spacing, imager = _pair(header.numbers("PixelSpacing")), _pair(header.numbers("ImagerPixelSpacing"))
+    return origin == PIXEL_SPACING and bool(spacing and imager) and spacing[0] > 1.1 * imager[0]
+
+
 def notices(
-    laterality: str | None, orientation: str | None, burned_in: str | None, guessed: bool, code: str | None,
-    layout: Layout, frame: int, for_processing: bool,
-) -> tuple[str, ...]:  # fmt: skip
+    header: Header, layout: Layout, frame: int, study_facts: DicomFacts, laterality: str | None
+) -> tuple[str, ...]:
     """Whole sentences on what was chosen, or must be known, of this file."""
-    found = []
+    found, code = [], study_facts.modality
     if layout.frames > 1:
         found.append(f"File of {layout.frames:,} frames: frame {frame + 1:,} is used.")
     if code is None:
         found.append("The file does not say its modality: choose a run of the right one yourself.")
-    elif guessed:
+    elif modality_code(header)[1]:
         found.append(f"The file does not say its modality: taken as {code} from its kind of object.")
     elif modality_of(code) is None:
         found.append("No run is made for this file's modality: what one says of it means nothing.")
-    if burned_in == "YES":
+    if study_facts.burned_in == "YES":
         found.append("The file says that text is burned into its pixels; it is not removed.")
-    if for_processing:
+    if study_facts.for_processing:
         found.append(
             "These are raw detector values (for processing), not an image for reading: runs are trained on "
             "images for presentation."
         )
-    if contradiction(laterality, orientation):
+    if doubtful_spacing(header, study_facts.spacing_from):
+        found.append(
+            "The file's pixel spacing is larger than its detector's, which cannot be: areas in square "
+            "millimetres may be wrong."
+        )
+    if contradiction(laterality, study_facts.orientation):
         side, other = ("left", "right") if laterality == "L" else ("right", "left")
         found.append(
             f"The file says {side} breast, and its orientation is how a {other} breast lies: it may be "
             "mirrored, so check the marker in the image."
         )
     return tuple(found)
-
-
-def syntax_title(syntax: str) -> str:
-    return title(syntax)

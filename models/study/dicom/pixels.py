@@ -78,10 +78,14 @@ def check_layout(layout: Layout, elements: Elements, limits: Limits) -> None:
         raise Unreadable(
             "holds its pixels as floating-point numbers, which are not read"
             if elements.float_pixels
-            else "is a DICOM file without pixels"
+            else "is a DICOM file without pixels",
+            "choose one that holds an image",
         )
     if syntax not in TITLES and (syntax not in _NATIVE or elements.encapsulated):
-        raise Unreadable("is compressed in a way that is not read (video, or a rare transfer syntax)")
+        raise Unreadable(
+            "is compressed in a way that is not read (video, or a rare transfer syntax)",
+            "export it without compression, or as JPEG 2000",
+        )
     if (syntax in TITLES) != elements.encapsulated:
         raise Unreadable("holds its pixels in another way than its transfer syntax says")
     if min(layout.rows, layout.columns, layout.frames) < 1:
@@ -89,7 +93,8 @@ def check_layout(layout: Layout, elements: Elements, limits: Limits) -> None:
     if layout.rows * layout.columns > limits.max_pixels or max(layout.rows, layout.columns) > limits.max_side:
         raise Unreadable(
             f"is {layout.columns:,} x {layout.rows:,} pixels and the limit is "
-            f"{limits.max_pixels / 1e6:g} million pixels and {limits.max_side:,} a side"
+            f"{limits.max_pixels / 1e6:g} million pixels and {limits.max_side:,} a side",
+            "export a smaller image",
         )
     if layout.frames > limits.max_frames:
         raise Unreadable(f"holds more than {limits.max_frames:,} frames")
@@ -145,7 +150,7 @@ def _fragments(elements: Elements) -> tuple[list[int], list[memoryview], tuple[i
         items.append(view[at + 8 : at + 8 + length])
         at += 8 + length
     if not items:
-        raise Unreadable("is a DICOM file without pixels")
+        raise Unreadable("is a DICOM file without pixels", "choose one that holds an image")
     table = items[0]
     offsets = struct.unpack(f"<{len(table) // 4}I", table[: len(table) // 4 * 4])
     behind = 8 + len(table)

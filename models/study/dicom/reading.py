@@ -37,7 +37,7 @@ def read_dicom(
         header = Header(elements, frame)
         plan = layout(header)
         if (header.words("SOPClassUID") or [""])[0] == _DIRECTORY:
-            raise Unreadable("is a DICOMDIR, the contents of a disc: open the image files it lists")
+            raise Unreadable("is a DICOMDIR, a disc's table of contents", "open the files it lists")
         check_layout(plan, elements, limits)
         if not 0 <= frame < plan.frames:
             raise BadInput(
@@ -45,7 +45,7 @@ def read_dicom(
             )
         stored = decode_frame(elements, plan, header.palette, frame)
     except Unreadable as why:
-        sentence = f'"{shown}" {why}: export it again.'
+        sentence = f'"{shown}" {why}'
     else:
         return _study(data, elements, header, plan, stored, shown, modality, synthetic, frame, window)
     raise BadInput(sentence)
@@ -56,7 +56,7 @@ def admitted(data: bytes, name: str, limits: Limits) -> Elements:
     try:
         return walk(data, limits.max_dicom_bytes)
     except Unreadable as why:
-        sentence = f'"{name}" {why}: export it again.'
+        sentence = f'"{name}" {why}'
     raise BadInput(sentence)
 
 
@@ -75,48 +75,43 @@ def _study(
     modality: str | None, synthetic: bool, frame: int, window: Window | None,
 ) -> Study:  # fmt: skip
     windows, tables = told.windows_of(header), header.tables("VOILUTSequence")
-    grey = plan.photometric in GREY
+    grey, clean = plan.photometric in GREY, without(elements)
     shown = (_grey if grey else _colour)(stored, header, plan, windows, tables, window)
-    code, guessed = told.modality_code(header)
-    laterality, orientation = told.laterality_of(header), told.orientation_of(header)
     spacing, origin = told.spacing_of(header, (plan.rows, plan.columns))
-    burned = header.code("BurnedInAnnotation")
-    burned = burned if burned in ("YES", "NO") else None
-    raw = header.code("PresentationIntentType") == "FOR PROCESSING"
+    laterality, burned_in = told.laterality_of(header), header.code("BurnedInAnnotation")
+    facts = DicomFacts(
+        modality=told.modality_code(header)[0],
+        photometric=plan.photometric,
+        transfer_syntax=title(elements.transfer_syntax),
+        bits_stored=plan.stored,
+        windows=tuple(replace(one, name=clean(one.name)) for one in windows) if grey else (),
+        window=shown.window and replace(shown.window, name=clean(shown.window.name)),
+        shown_by=clean(shown.shown_by) or "VOI LUT",
+        voi_luts=tuple(clean(table.name) or f"table {i}" for i, table in enumerate(tables, 1)),
+        value_range=shown.value_range,
+        burned_in=burned_in if burned_in in ("YES", "NO") else None,
+        spacing_from=origin,
+        orientation=told.orientation_of(header),
+        manufacturer=clean((header.words("Manufacturer") or [""])[0]) or None,
+        model=clean((header.words("ManufacturerModelName") or [""])[0]) or None,
+        for_processing=header.code("PresentationIntentType") == "FOR PROCESSING",
+    )
     samples = np.ascontiguousarray(shown.samples)
     samples.flags.writeable = False
-    clean = without(elements)
     return Study(
         samples=samples,
         depth_max=shown.depth_max,
         name=name,
         digest=_digest(data, frame, window if grey else None),
-        modality=modality or told.modality_of(code),
+        modality=modality or told.modality_of(facts.modality),
         spacing_mm=spacing,
         view=told.view_of(header),
         laterality=laterality,
         synthetic=synthetic,
-        notices=told.notices(laterality, orientation, burned, guessed, code, plan, frame, raw)
-        + shown.notices,
+        notices=told.notices(header, plan, frame, facts, laterality) + shown.notices,
         frames=plan.frames,
         frame=frame,
-        dicom=DicomFacts(
-            modality=code,
-            photometric=plan.photometric,
-            transfer_syntax=title(elements.transfer_syntax),
-            bits_stored=plan.stored,
-            windows=tuple(replace(one, name=clean(one.name)) for one in windows) if grey else (),
-            window=shown.window and replace(shown.window, name=clean(shown.window.name)),
-            shown_by=shown.shown_by,
-            voi_luts=tuple(clean(table.name) or f"table {i}" for i, table in enumerate(tables, 1)),
-            value_range=shown.value_range,
-            burned_in=burned,
-            spacing_from=origin,
-            orientation=orientation,
-            manufacturer=clean((header.words("Manufacturer") or [""])[0]) or None,
-            model=clean((header.words("ManufacturerModelName") or [""])[0]) or None,
-            for_processing=raw,
-        ),
+        dicom=facts,
     )
 
 
