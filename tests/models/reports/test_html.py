@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from models.reports import Figure, Report, Section, Table, Text, facts, join_reports, to_html
+from models.reports import Figure, Picture, Report, Section, Table, Text, facts, join_reports, to_html
 from models.reports.document import NOTICE
 from tests.models.reports.reading import INJECTIONS, Page, shown
 
@@ -116,3 +116,18 @@ def test_parts_that_cannot_be_shown_are_refused(make):
 def test_a_figure_that_is_no_svg_is_refused(svg):
     with pytest.raises(ValueError, match="SVG document"):
         to_html(Report("t", "", (Section("s", (Figure("", "x", svg=svg),)),)))
+
+
+def test_a_picture_stands_in_its_cell_and_is_no_number():
+    """Numbers in the column beside it are set to the right, the picture is not."""
+    jpeg = b"\xff\xd8\xff" + bytes(8)
+    cells = ((Picture(png(), 'a "scan"'), 1), (Picture(jpeg, "another"), 2))
+    text = to_html(Report("t", "", (Section("s", (Table(("Picture", "n"), cells, row_names=False),)),)))
+    page = Page(text)
+    assert not page.problems and not page.dangers()
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [dict(one)["alt"] for one in images] == ['a "scan"', "another"]
+    assert [dict(one)["src"].partition(";")[0] for one in images] == ["data:image/png", "data:image/jpeg"]
+    assert "<td><img" in text and text.count('<td class="n">') == 2
+    with pytest.raises(ValueError, match="neither PNG nor JPEG"):
+        Picture(b"GIF89a", "a")

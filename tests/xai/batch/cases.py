@@ -79,10 +79,13 @@ class _Sized:
     def __len__(self) -> int:
         return self.n
 
+    def run(self, run_id: str):
+        return next(run for run in self.runs if run.id == run_id)
+
     def predictions(self, run_id: str):
         from models.evaluation import Predictions
 
-        run = next(run for run in self.runs if run.id == run_id)
+        run = self.run(run_id)
         rows = [one for one in self.rows() if run_id in one.scores]
         names = np.array([one.key for one in rows], dtype=str)
         return Predictions(

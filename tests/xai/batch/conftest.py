@@ -34,20 +34,13 @@ def done(tmp_path_factory) -> Done:
     manifest = write_cases(folder)
     (folder / "broken.png").write_bytes(b"no image")
     manifest.write_text(manifest.read_text() + "broken.png,malignant,,test\n")
-    options = [
-        "--out",
-        str(folder / "out"),
-        "--with",
-        str(runs[1].folder),
-        "--report",
-        str(folder / "r.html"),
-    ]
+    out, report = folder / "out", folder / "r.html"
+    options = ["--out", str(out), "--with", str(runs[1].folder), "--report", str(report), "--json"]
+    options += ["--engine", "onnxruntime"]
     with pytest.MonkeyPatch.context() as patch:
         printed = []
         patch.setattr("models.commands.batch.print_json", printed.append)
-        status = main(
-            ["batch", str(runs[0].folder), str(manifest), *options, "--engine", "onnxruntime", "--json"]
-        )
+        status = main(["batch", str(runs[0].folder), str(manifest), *options])
     assert status == 0
     document = json.loads(json.dumps(printed[0]))
     text = report.read_text(encoding="utf-8")
