@@ -38,9 +38,9 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 def clean(name: str) -> str:
-    r"""A name as text that can be shown, stored and compared: "/" between folders, one form of accents
+    """A name as text that can be shown, stored and compared: "/" between folders, one form of accents
     (NFC, which archives of macOS lack), and whatever is control, format or no text at all written out as
-    \x0a, \u202e, \xff."""
+    %0a, %u202e, %ff."""
     text = unicodedata.normalize("NFC", name.replace("\\", "/"))
     if text.isascii() and text.isprintable():
         return text
@@ -51,9 +51,7 @@ def _written_out(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is no text in the file system's encoding (PEP 383)
         code -= 0xDC00
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return f"%{code:02x}" if code <= 0xFF else f"%u{code:04x}"
 
 
 def shown(name: str) -> str:

@@ -69,12 +69,13 @@ def _of_content(path: Path, head: bytes, limits: ArchiveLimits) -> Source | None
         return ZipSource(path, limits)
     if head.startswith(b"\x1f\x8b"):
         return TarGzSource(path, limits)
-    if is_header(head[:BLOCK]) or path.suffix.casefold() == ".tar":
+    if is_header(head[:BLOCK]):
         return TarSource(path, limits)
     if archive_inside(head):
-        raise BadInput(
-            f'"{names.shown(path.name)}" is an archive of a kind that is not read: give a ZIP, TAR or TAR.GZ.'
-        )
+        shown = names.shown(path.name)
+        raise BadInput(f'"{shown}" is an archive of a kind that is not read: give a ZIP, TAR or TAR.GZ.')
+    if path.suffix.casefold() == ".tar":
+        return TarSource(path, limits)
     if path.suffix.casefold() == ".csv":
         return ManifestSource(path)
     return None

@@ -180,3 +180,5 @@ def _taken(stream: Stream, header: TarHeader, name: str, limits: ArchiveLimits) 
         return Refusal(str(refusal))
     except DamagedTar:
         return Refusal(sentence(name, unpacking.CUT_SHORT))
+    except _Bomb:
+        return Refusal(unpacking.ratio_sentence(name, limits))

@@ -178,7 +178,13 @@ class TarSource(AnyTar):
 
 
 def _of_file(file: BinaryIO, place: int = 0) -> Stream:
-    return Stream(file.read, lambda size: file.seek(size, os.SEEK_CUR), place)
+    def move(size: int) -> None:
+        try:
+            file.seek(size, os.SEEK_CUR)
+        except OSError:  # farther than any file reaches
+            raise DamagedTar from None
+
+    return Stream(file.read, move, place)
 
 
 def name_of(header: TarHeader) -> str:

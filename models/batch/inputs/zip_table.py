@@ -50,7 +50,7 @@ class DividedZip(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry of the list. position: of the entry itself, for `ZipTable.at`. offset: of the member's own
+    """An entry of the list. position: for `ZipTable.at`. offset: of the member's own
     header in the file. name: as stored, at most the limit's bytes. unix: its mode, 0 where it has none."""
 
     position: int
@@ -230,6 +230,8 @@ def _by_their_headers(file: BinaryIO, size: int, limits: ArchiveLimits) -> Itera
         try:
             _, _, flags, method, _, _, crc, packed, length, n, m = _unpacked(LOCAL_HEADER, file, LOCAL_MARK)
             name, extra = file.read(n), file.read(m)
+            if not name:
+                return
             length, packed, _ = _in_64_bits(extra, length, packed, 0)
             ends = at + LOCAL_HEADER.size + n + m + packed
             if flags & SIZES_FOLLOW and not packed:
@@ -238,11 +240,10 @@ def _by_their_headers(file: BinaryIO, size: int, limits: ArchiveLimits) -> Itera
             return
         if ends > size or count >= _MOST_SALVAGED:
             return
-        count += 1
         short = name[: limits.longest_name + 1]
         folder = name[-1:] in (b"/", b"\\")
-        yield Member(at, short, flags, method, crc, packed, length, at, 0, folder, n)
-        at = ends
+        yield Member(count, short, flags, method, crc, packed, length, at, 0, folder, n)
+        at, count = ends, count + 1
 
 
 def _followed(file: BinaryIO, method: int, start: int, limits: ArchiveLimits) -> tuple[int, int, int, int]:
