@@ -105,11 +105,10 @@ class SlideScores:
 
     @property
     def notices(self) -> tuple[str, ...]:
+        """Whole sentences, to be shown with the figures."""
         told = list(self.survey.notices)
         if self.unreadable:
             told.append(f"{len(self.unreadable):,} tiles could not be read: the file is damaged there.")
-        if not self.complete:
-            told.append(f"{self.scored:,} of {self.asked:,} tiles are scored so far.")
         every = int(self.survey.chosen.sum())
         if self.asked < every:
             told.append(
@@ -122,6 +121,9 @@ class SlideScores:
                 else "The run was trained on drawn phantoms alone: what it says of real tissue means nothing."
             )
         return tuple(told)
+
+    def _so_far(self) -> list[str]:
+        return [] if self.complete else [f"{self.scored:,} of {self.asked:,} tiles are scored so far."]
 
     def summary(self) -> dict[str, Any]:
         """Every figure as JSON; metrics as everywhere."""
@@ -150,7 +152,7 @@ class SlideScores:
             "validated": False,
             "unvalidated": self.unvalidated,
             "synthetic": self.synthetic or self.run.card.synthetic,
-            "notices": list(self.notices),
+            "notices": [*self.notices, *self._so_far()],
         }
 
 

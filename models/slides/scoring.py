@@ -83,7 +83,7 @@ class SlideJob:
     @property
     def scores(self) -> SlideScores | None:
         """What is done so far; None before the tissue is found. It does not change afterwards."""
-        if self.survey is None:
+        if self.survey is None or self._probabilities.shape[:2] != self.survey.grid.shape:
             return None
         return SlideScores(
             run=self.run,

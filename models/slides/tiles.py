@@ -248,7 +248,7 @@ def tile_study(slide: Slide, spec: TileSpec, tile: Tile, synthetic: bool = False
     return Study(
         samples=pixels,
         depth_max=255,
-        name=f"tile row {tile.row + 1}, column {tile.column + 1}",
+        name=f"tile row {tile.row}, column {tile.column}",
         digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
         modality="histopathology",
         spacing_mm=(spacing, spacing),

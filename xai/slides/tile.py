@@ -39,8 +39,8 @@ def explain_tile(
     except IndexError as error:
         rows, columns = survey.grid.shape
         raise BadInput(
-            f"There is no tile in row {row + 1}, column {column + 1}: the slide has {rows:,} rows and "
-            f"{columns:,} columns of tiles."
+            f"There is no tile in row {row}, column {column}: the slide has {rows:,} rows and {columns:,} "
+            "columns of tiles, counted from 0."
         ) from error
     study = tile_study(slide, survey.spec, tile, synthetic)
     return explain_study(study, run, engine, method=method)

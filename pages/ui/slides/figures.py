@@ -71,7 +71,12 @@ def slide_figure(
     needed = round(760 * height / width)
     _dress(figure, colours, min(HEIGHT, max(320, needed)), {"l": 0, "r": 0, "t": 30, "b": 2})
     figure.update_layout(
-        dragmode="pan", hovermode="closest", clickmode="event+select", hoverdistance=60, uirevision="slide"
+        hoverlabel={"bgcolor": colours.track, "font": {"color": colours.text, "size": 12}},
+        dragmode="pan",
+        hovermode="closest",
+        clickmode="event+select",
+        hoverdistance=60,
+        uirevision="slide",
     )
     return figure
 

@@ -12,8 +12,6 @@ from pages.ui.frame import fault_sentence
 from pages.ui.slides.shelf import SlidePlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from models.engines import Engine
     from models.runs import Run
     from models.slides.scores import SlideScores
@@ -60,7 +58,7 @@ class PageSlide:
     """One plan at work, or done. state: of the words above; sentence: why it was refused."""
 
     plan: Plan
-    open_engine: Callable[[], Engine]
+    engine: Engine
     state: str = PREPARING
     sentence: str = ""
     job: SlideJob | None = None
@@ -105,7 +103,7 @@ class PageSlide:
         try:
             with _turn, open_slide(plan.place.file, mpp=plan.mpp) as slide:
                 self.job = SlideJob(
-                    plan.run, self.open_engine(), slide, plan.spec, plan.folder, limit=plan.limit,
+                    plan.run, self.engine, slide, plan.spec, plan.folder, limit=plan.limit,
                     resume=True, synthetic=plan.place.synthetic, watch=self._watch,
                 )  # fmt: skip
                 scores = self.job.score()
@@ -148,12 +146,12 @@ class SlideJobs:
     def find(self, plan: Plan) -> PageSlide | None:
         return self._jobs.get(plan.key)
 
-    def start(self, plan: Plan, open_engine: Callable[[], Engine]) -> PageSlide:
+    def start(self, plan: Plan, engine: Engine) -> PageSlide:
         """Begin it, or go on with it; one that is at work is left at it."""
         with self._lock:
             job = self._jobs.get(plan.key)
             if job is None:
-                job = self._jobs[plan.key] = PageSlide(plan, open_engine)
+                job = self._jobs[plan.key] = PageSlide(plan, engine)
                 idle = [key for key, one in self._jobs.items() if not one.busy and key != plan.key]
                 for key in idle[: max(0, len(self._jobs) - KEPT)]:
                     del self._jobs[key]

@@ -110,7 +110,12 @@ def _watched(job: PageSlide) -> None:
     )  # fmt: skip
     if scores is not None and scores.scored:
         figure = slide_figure(scores.survey, showing.map_of(scores), palette(), scores)
-        st.plotly_chart(figure, theme=None, key="slide_so_far", config=showing.CONFIG)
+        left, right = st.columns([7, 5], gap="medium")  # as the results will stand
+        left.plotly_chart(figure, theme=None, key="slide_so_far", config=showing.CONFIG)
+        right.caption(
+            "Every fourth tile of every fourth row comes first, then those between: the map of the whole "
+            "slide is there early. You can leave the page, its address finds the slide again."
+        )
 
 
 def _line(work) -> str:
@@ -123,7 +128,7 @@ def _line(work) -> str:
 
 
 def _start(plan: Plan) -> PageSlide:
-    return batch_caches.slide_jobs().start(plan, lambda: caches.engine(plan.run))
+    return batch_caches.slide_jobs().start(plan, caches.engine(plan.run))
 
 
 def _delete(asked: Asked) -> None:
