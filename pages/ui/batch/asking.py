@@ -166,7 +166,7 @@ def _ask_labels_and_masks():
         help="Columns file and label, optionally patient_id. A folder for each class does the same.",
     )  # fmt: skip
     masks = drawn.file_uploader(
-        "Masks", key=f"batch_masks_{_round()}", accept_multiple_files=True, max_upload_size=LARGEST_MB,
+        "Masks", key=f"batch_masks_{_round()}", accept_multiple_files=True,
         help="Pictures named as their images, or with _mask behind that. Masks inside the folder or archive "
         "(x_mask.png beside x.png, or a folder masks) are found by themselves.",
     )  # fmt: skip

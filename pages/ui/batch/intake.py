@@ -115,6 +115,7 @@ class _Taking:
     home: Path
     use_labels: bool
     scrubbed: int = 0
+    unreadable_masks: int = 0
 
     def __post_init__(self) -> None:
         self._replaced: set[str] = set()
@@ -138,6 +139,8 @@ class _Taking:
             said.append(
                 f"{amount(self.scrubbed, 'DICOM file')} had a name that identifies a person: it was replaced."
             )
+        if self.unreadable_masks:
+            said.append(f"{amount(self.unreadable_masks, 'mask')} could not be read and is left out.")
         if self._unused:
             said.append(
                 f"{amount(len(self._unused), 'mask')} that you gave belong to no image: name a mask as its "
@@ -152,9 +155,11 @@ class _Taking:
             why=item.why, synthetic=isinstance(self.source, Phantoms),
         )  # fmt: skip
         try:
-            return entry if entry.why else self._with_mask(self._with_image(entry, item), item)
+            if not entry.why:
+                entry = self._with_image(entry, item)
         except BadInput as refusal:
             return replace(entry, why=str(refusal))
+        return entry if entry.why else self._with_mask(entry, item)
 
     def _key(self, item: Item) -> str:
         """Without our own name for the one archive that everything lies in."""
@@ -164,7 +169,9 @@ class _Taking:
     def _with_image(self, entry: Entry, item: Item) -> Entry:
         if not isinstance(self.source, Uploads):
             return replace(entry, file=self._kept(item.load(), ""))
-        base, number, frame = entry.key.rpartition("#") if item.frame else (entry.key, "", "")
+        base, number, frame = entry.key, "", ""
+        if entry.key.endswith(f"#{item.frame + 1}"):
+            base, number, frame = entry.key.rpartition("#")
         if not (item.frame and self._last.of == base):  # all frames of a file share its bytes
             self._last = self._at_the_door(base, item)
         kept = self._last
@@ -174,13 +181,17 @@ class _Taking:
 
     def _at_the_door(self, key: str, item: Item) -> _Kept:
         """The image without what it says of a person, in the spool; a name that says it is replaced."""
-        from models.study import deidentified
+        from models.study import Limits, deidentified
+        from models.study.dicom.door import name_at_the_door
 
         content = item.load()
         content = content.read_bytes() if isinstance(content, Path) else content
-        content, safe = deidentified(content, key)
-        file = self.writer.store(content)
-        if safe in (key, names.shown(key)):
+        kept, safe = deidentified(content, item.name)[0], key
+        if kept[128:132] == b"DICM":
+            # A patient's name may stand in the names of folders too.
+            safe = name_at_the_door(content, key, Limits())
+        file = self.writer.store(kept)
+        if safe == key:
             return _Kept(key, key, file)
         self.scrubbed += 1
         numbered = chain([safe], (f"{safe} ({n})" for n in count(2)))
@@ -190,7 +201,11 @@ class _Taking:
 
     def _with_mask(self, entry: Entry, item: Item) -> Entry:
         mask = item.mask or self._given_mask(item)
-        return entry if mask is None else replace(entry, mask=self._kept(mask(), "_mask"))
+        try:
+            return entry if mask is None else replace(entry, mask=self._kept(mask(), "_mask"))
+        except BadInput:  # the image is scored all the same
+            self.unreadable_masks += 1
+            return entry
 
     def _kept(self, source: Path | bytes, ending: str) -> str:
         """Bytes go into the spool; a file of this computer stays where it is."""
