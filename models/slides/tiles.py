@@ -272,6 +272,6 @@ def _coarse_to_fine(chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray
     rows, columns = np.nonzero(chosen)
     level = np.full(len(rows), 2)
     for stride, rank in ((2, 1), (4, 0)):
-        level[(rows % stride == stride // 2) & (columns % stride == stride // 2)] = rank
+        level[(rows % stride == 1) & (columns % stride == 1)] = rank
     for rank in range(3):
         yield rows[level == rank], columns[level == rank]
