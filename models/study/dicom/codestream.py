@@ -114,7 +114,7 @@ def _jpeg(data: bytes, starts: tuple[int, ...], frame: Frame) -> None:
             if bits > frame.bits:
                 raise Unreadable("holds compressed pixels of more bits than the file says")
         at += 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])
-    if not seen or data.count(b"\xff\xda", at) > _MOST_SCANS:
+    if not seen or data.count(b"\xff\xda", at) > _MOST_SCANS or data.rfind(b"\xff\xd9") < at:
         raise Unreadable(_BAD)
     if any(data.find(bytes((0xFF, start)), at) >= 0 for start in starts if start != 0xF7):
         # A second frame behind the first, of a size that nobody checked.
@@ -137,31 +137,38 @@ def _jpeg_2000(data: bytes, frame: Frame) -> None:
         bits, across, down = struct.unpack_from(">3B", data, 42 + 3 * component)
         if (bits & 0x7F) + 1 > frame.bits or not 1 <= across <= 2 or not 1 <= down <= 2:
             raise Unreadable("holds compressed pixels of a kind that is not read")
-    _coding_styles(data, frame)
+    _tile_parts(data, tiles, frame)
 
 
-def _coding_styles(data: bytes, frame: Frame) -> None:
-    """Every COD and COC of the main and tile-part headers (A.6.1, A.6.2), tile part after tile part."""
+def _tile_parts(data: bytes, tiles: int, frame: Frame) -> None:
+    """Every tile has its part, whole, since a decoder shows what is missing as black; and every COD and COC
+    of the main and the tile parts' headers is of moderate size (A.4.2, A.6.1, A.6.2)."""
     at, end, parts = 2, 0, 0
+    seen: set[int] = set()
     while at + 4 <= len(data) and parts <= _MOST_PARTS:
         parts += 1
         marker, length = struct.unpack_from(">HH", data, at)
-        if marker == _END_OF_STREAM:
-            return
         if marker == _START_OF_DATA:
             at = end
             continue
         if marker == _TILE_PART:
-            (size,) = struct.unpack_from(">I", data, at + 6)
-            # A length of 0: the last tile part, which reaches to the end.
-            end = at + size if size >= 14 else len(data)
+            index, size = struct.unpack_from(">HI", data, at + 4)
+            # A length of 0: the last tile part, which reaches to the end of the stream.
+            end = at + size if size >= 14 else max(at, data.rfind(b"\xff\xd9"))
+            if end > len(data) or end <= at:
+                raise Unreadable(_BAD)
+            seen.add(index)
         elif marker == _STYLE:  # Scod, four bytes of SGcod, then SPcod
             _precincts(data[at + 4] & 1, data[at + 9 : at + 2 + length], frame)
         elif marker == _COMPONENT_STYLE:  # Ccoc (one byte below 257 components), Scoc, then SPcoc
             _precincts(data[at + 5] & 1, data[at + 6 : at + 2 + length], frame)
+        elif marker == _END_OF_STREAM:
+            break
         at += 2 + max(2, length)
     if parts > _MOST_PARTS:
         raise Unreadable("holds compressed pixels of too many parts")
+    if seen != set(range(tiles)):
+        raise Unreadable(_BAD)
 
 
 def _precincts(stated: int, style: bytes, frame: Frame) -> None:

@@ -91,8 +91,10 @@ def test_formats_off_the_list_are_never_tried():
         assert "is not an image" in refusal(data)
 
 
-def test_dicom_is_named():
+def test_a_dicom_of_nothing_is_named():
     assert "DICOM" in refusal(bytes(128) + b"DICM" + bytes(100), "view.dcm")
+    with pytest.raises(BadInput, match="DICOM"):
+        read_mask(bytes(128) + b"DICM" + bytes(100), "view.dcm")
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "TIFF", "GIF"])
