@@ -25,7 +25,7 @@ NOT_RANDOMISED = "weight randomisation is part of an audit of the run, not of a 
 _LONGEST = 4 << 20
 
 
-def audit_of(batch, run: Run, method: str = DEFAULT_METHOD, labels: Labels | None = None) -> Audit | None:
+def audit_of(batch, run: Run, labels: Labels | None = None) -> Audit | None:
     """What MeasureStep found of one run's maps in a batch, as an audit; None where nothing was measured.
 
     run: the run as the batch asked it, with its weights' card. A case counts under its own class: one without
@@ -55,6 +55,7 @@ def audit_of(batch, run: Run, method: str = DEFAULT_METHOD, labels: Labels | Non
             cases.append(found)
     if not asked:
         return None
+    method = next((case.rows[0].method for case in cases if case.rows), DEFAULT_METHOD)
     questions = Questions((method,))
     return Audit(
         run, questions, tuple(cases), tuple(skipped), asked, untuned(questions, NOT_TUNED),
@@ -63,7 +64,7 @@ def audit_of(batch, run: Run, method: str = DEFAULT_METHOD, labels: Labels | Non
 
 
 def audit_files(
-    batch, run: Run, run_id: str | None = None, method: str = DEFAULT_METHOD, labels: Labels | None = None
+    batch, run: Run, run_id: str | None = None, *, labels: Labels | None = None
 ) -> dict[str, str]:
     """{"xai.csv", "xai.json"} of a batch's measures, for `write_run`; {} where nothing was measured.
 
@@ -71,7 +72,7 @@ def audit_files(
     """
     from xai.export import to_json
 
-    audit = audit_of(batch, run, method, labels)
+    audit = audit_of(batch, run, labels)
     if audit is None or not audit.cases:
         return {}
     fields: dict[str, Any] = {k: v for k, v in document(audit).items() if k != "run_digest"}

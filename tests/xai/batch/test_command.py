@@ -130,12 +130,14 @@ def test_wrong_options_are_refused_before_anything_is_loaded(options, said, tmp_
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_without_heatmaps_there_are_columns_alone(done, tmp_path, capsys):
-    run = done.runs["one"]
-    image = done.manifest.with_name("s0.png")
-    options = [str(run.folder), str(image), "--out", str(tmp_path / "out"), "--engine", "onnxruntime"]
-    assert main(["batch", *options, "--no-heatmaps"]) == 0
-    assert "Research use only" in capsys.readouterr().out
-    assert not {"heatmaps", "thumbnails", "measures"} & {path.name for path in (tmp_path / "out").iterdir()}
-    score = next(read_batch(tmp_path / "out").rows()).scores["one"]
-    assert score.extra["familiar"] == "unknown" and score.extra["iou"] is None
+def test_without_heatmaps_there_are_columns_and_measures_by_another_method(done, tmp_path, monkeypatch):
+    printed = []
+    monkeypatch.setattr("models.commands.batch.print_json", printed.append)
+    run, out = done.runs["one"], tmp_path / "out"
+    options = [str(run.folder), str(done.manifest), "--out", str(out), "--engine", "onnxruntime", "--json"]
+    assert main(["batch", *options, "--no-heatmaps", "--method", "layercam"]) == 0
+    assert not {"heatmaps", "thumbnails"} & {path.name for path in out.iterdir()}
+    score = next(read_batch(out).rows()).scores["one"]
+    assert score.extra["familiar"] == "unknown" and "heatmap" not in score.extra
+    told = printed[0]["measures"]["one"]["methods"]
+    assert list(told) == ["layercam"] and told["layercam"]["iou"]["n"] == 4
