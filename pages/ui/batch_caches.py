@@ -106,12 +106,12 @@ def picture_uri(folder: Path, file: str) -> str | None:
 
 
 @st.cache_resource(max_entries=1500, scope="session", show_spinner=False)
-def picture(folder: Path, file: str, side: int) -> bytes | None:
+def picture(folder: Path, file: str, side: int, square: bool = False) -> bytes | None:
     """A picture that a batch wrote, as a JPEG no larger than `side`; None where there is none."""
     from pages.ui.batch.pictures import small_picture
 
     try:
-        return small_picture(folder, file, side)
+        return small_picture(folder, file, side, square)
     except BadInput:
         return None
 

@@ -24,6 +24,7 @@ _HEATMAP_SHOWN = "heatmap_shown"
 _UPLOADS = "uploads_cleared"
 _OPENED = "opened_case"
 _FOLLOWED = "case_followed"
+_WISHES = "wishes"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,17 @@ def write_address(key: str, value: str | None) -> None:
         st.query_params.pop(key, None)
     elif st.query_params.get(key) != value:
         st.query_params[key] = value
+
+
+def wish(**choices: str) -> None:
+    """What the next page is to have chosen, by the keys of its widgets: for a page that has bound a name of
+    the other's address to a widget of its own."""
+    st.session_state[_WISHES] = choices
+
+
+def take_wishes() -> None:
+    """Choose it; to be called before the page's first widget."""
+    st.session_state.update(st.session_state.pop(_WISHES, {}))
 
 
 def heatmap_shown() -> bool:

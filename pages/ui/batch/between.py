@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from models.evaluation.intervals import wilson
-from pages.ui.batch import table, triage
+from pages.ui.batch import table, triage, words
 from pages.ui.batch.columns import Results
 from pages.ui.batch.opening import open_row, openable
 from pages.ui.comparing.figures import Points, scatter_figure
@@ -20,7 +20,7 @@ from pages.ui.plain_text import amount, plain
 if TYPE_CHECKING:
     from pages.ui.batch.places import BatchPlace
 
-FIRST, SECOND = "first", "second"
+FIRST, SECOND = "one", "other"
 # A browser draws this many without a pause; of more images, those that are called alike are thinned out.
 DRAWN, LISTED = 2000, 50
 _CHART = "batch_scatter"
@@ -41,11 +41,11 @@ def show(place: BatchPlace, results: Results) -> None:
         return
     differ = both[one.positive[both] != other.positive[both]]
     st.markdown(said(results, first, second))
-    drawn, listed = st.columns([5, 5], gap="medium")
-    with drawn:
-        _scatter(place, results, (first, second), both, differ)
-    with listed:
-        _list(place, results, (first, second), differ)
+    with st.grid("auto", min_column_width=400, gap="medium"):
+        with st.container():
+            _scatter(place, results, (first, second), both, differ)
+        with st.container():
+            _list(place, results, (first, second), differ)
 
 
 def _ask_pair(results: Results) -> tuple[str, str]:
@@ -82,9 +82,9 @@ def said(results: Results, first: str, second: str) -> str:
         int((both & ~one.positive & other.positive).sum()),
     )
     return (
-        f"**{hits:,} of {amount(n, 'image')} are called alike** ({hits / n:.0%}, 95 % interval {low:.0%} to "
-        f"{high:.0%}). {plain(first)} alone calls {alone:,} {plain(one.run.positive)}, {plain(second)} alone "
-        f"{also:,} {plain(other.run.positive)}."
+        f"**{hits:,} of {amount(n, 'image')} are called alike** ({words.percent(hits / n)}, 95 % interval "
+        f"{words.span(low, high)}). {plain(first)} alone calls {alone:,} "
+        f"{plain(one.run.positive)}, {plain(second)} alone {also:,} {plain(other.run.positive)}."
     )
 
 
@@ -98,7 +98,7 @@ def _pair_row(results: Results, first: str, second: str) -> dict[str, str]:
     low, high = wilson(hits / n, n)
     apart = float(np.median(np.abs(one.chance[both] - other.chance[both])))
     return row | {
-        "Called alike": f"{hits / n:.0%} ({low:.0%} to {high:.0%})",
+        "Called alike": f"{words.percent(hits / n)} ({words.span(low, high)})",
         "Median difference of probability": f"{apart:.3f}",
     }
 

@@ -25,7 +25,7 @@ NAME_LENGTH = 30
 def show(place: BatchPlace, results: Results, look: Look, places: np.ndarray) -> None:
     """Cards of the rows at these positions."""
     links = openable(place, look.run_id)
-    with st.grid("auto", min_column_width=NARROWEST, gap="medium"):
+    with st.grid("auto", min_column_width=NARROWEST, gap="small"):
         for at in places.tolist():
             with st.container(gap="xsmall"):
                 _card(place, results, look, at)
@@ -36,7 +36,7 @@ def show(place: BatchPlace, results: Results, look: Look, places: np.ndarray) ->
 def _card(place: BatchPlace, results: Results, look: Look, at: int) -> None:
     answers = results.answers(look.run_id)
     heatmap, thumbnail = results.heatmaps(look.run_id)[at], results.thumbnails(look.run_id)[at]
-    picture = batch_caches.picture(place.folder, heatmap or thumbnail, batch_caches.CARD)
+    picture = batch_caches.picture(place.folder, heatmap or thumbnail, batch_caches.CARD, square=True)
     verdict = str(answers.verdicts()[at]) or words.REFUSED_BY_RUN
     if picture is not None:
         what = "with its map" if heatmap else "without a map"
@@ -44,7 +44,7 @@ def _card(place: BatchPlace, results: Results, look: Look, at: int) -> None:
     told = [f":small[:gray[{plain(short_name(results.text('key')[at], NAME_LENGTH))}]]"]
     label = str(results.text("label")[at])
     notes = [f"labelled {plain(label)}"] if label else []
-    notes += [plain(f"{share:.3f} {run.id}") for run, share in _others(results, look.run_id, at)]
+    notes += [plain(f"{run.id} {share:.3f}") for run, share in _others(results, look.run_id, at)]
     level = str(results.familiar(look.run_id)[at])
     notes += [words.DOUBTED[level]] if level in ("doubt", "bad") else []
     warned = str(results.cautions(look.run_id)[at])

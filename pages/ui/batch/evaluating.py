@@ -103,20 +103,22 @@ def _open_pages(place: BatchPlace, results: Results) -> None:
                 filter_mode=None,
             )  # fmt: skip
         if st.button("Evaluate this batch", type="primary", icon=":material/analytics:"):
-            _go(EVALUATE, {state.RUN: made_run(place, results, run_id).id})
+            st.switch_page(EVALUATE, query_params={state.RUN: made_run(place, results, run_id).id})
         measured = np.isfinite(results.extra_number(run_id, "lesion_share")).any()
         if st.button(
             "Trust measures", icon=":material/verified:", disabled=not measured,
             help="Where its maps point, case by case, against the masks."
             if measured else "No map of this batch was measured: give masks with the images.",
         ):  # fmt: skip
-            _go(TRUST, {state.RUN: made_run(place, results, run_id).id})
+            st.switch_page(TRUST, query_params={state.RUN: made_run(place, results, run_id).id})
         if len(results.runs) > 1:
             other = next(run.id for run in results.runs if run.id != run_id)
             other = _ask_other(results, run_id, other)
             if st.button("Compare", icon=":material/compare_arrows:"):
                 first, second = (made_run(place, results, one).id for one in (run_id, other))
-                _go(COMPARE, {"view": "Two runs", "first": first, "second": second})
+                # This page has a view of its own, so that the address cannot carry Compare's.
+                state.wish(view="Two runs")
+                st.switch_page(COMPARE, query_params={"first": first, "second": second})
     st.caption(
         "It is taken over as a run of this visit, without weights: the page opened has every figure, curve "
         "and table, and only you see it."
@@ -128,10 +130,6 @@ def _ask_other(results: Results, run_id: str, other: str) -> str:
     if len(others) == 1:
         return other
     return st.selectbox("with", others, key="evaluate_with", width=230, filter_mode=None)
-
-
-def _go(page: str, address: dict[str, str]) -> None:
-    st.switch_page(page, query_params=address)
 
 
 def made_run(place: BatchPlace, results: Results, run_id: str) -> Run:

@@ -39,7 +39,7 @@ def show(place: BatchPlace, results: Results) -> None:
     def batch():
         return read_batch(place.folder)
 
-    with st.grid("auto", min_column_width=230, gap="medium"):
+    with st.grid("auto", min_column_width=205, gap="small"):
         _offer(
             "Table (CSV)", f"{stem}.csv", "text/csv", f"A row a file, all {len(results):,}: verdicts, "
             "probabilities, facts, and why some have none.", lambda: _csv(batch(), labels),

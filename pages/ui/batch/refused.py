@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from models.batch import OK
+from models.reports.tables import safe_cell
 from pages.ui.batch import words
 from pages.ui.batch.columns import Results
 from pages.ui.plain_text import amount, plain
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 KIND, PAGE = "kind", "refused_page"
 EVERY = "all"
-ROWS = 50
+ROWS, MOST_REASONS = 50, 4
+#: A longer reason takes two lines.
+ONE_LINE = 64
 
 
 def show(place: BatchPlace, results: Results) -> None:
@@ -44,15 +47,17 @@ def show(place: BatchPlace, results: Results) -> None:
     st.dataframe(
         {
             "No.": results.indices[shown] + 1,
-            "Name": results.text("key")[shown],
+            "Name": list(map(safe_cell, results.text("key")[shown])),
             "What": [words.STATUSES.get(one, one) for one in statuses[shown]],
-            "Why": results.text("why")[shown],
+            "Why": list(map(safe_cell, results.text("why")[shown])),
         },
         column_config={
             "No.": st.column_config.NumberColumn(width=60),
-            "Name": st.column_config.TextColumn(width=320),
-            "What": st.column_config.TextColumn(width=110),
+            "Name": st.column_config.TextColumn(width=230),
+            "What": st.column_config.TextColumn(width=96),
+            "Why": st.column_config.TextColumn(width=520),
         },
+        row_height=54 if any(len(why) > ONE_LINE for why in results.text("why")[shown]) else None,
         hide_index=True, height="content" if len(shown) < 16 else 600, alt="Files without a score",
     )  # fmt: skip
 
@@ -62,5 +67,5 @@ def _reasons(results: Results, places: np.ndarray) -> None:
     reasons, sizes = np.unique(results.text("why")[places].astype(str), return_counts=True)
     if len(reasons) < 2 or len(reasons) > len(places) // 2:
         return
-    for at in np.argsort(-sizes, kind="stable")[:4]:
-        st.caption(f"{sizes[at]:,} times: {plain(reasons[at])}")
+    commonest = np.argsort(-sizes, kind="stable")[:MOST_REASONS]
+    st.caption("\n".join(f"- {sizes[at]:,} times: {plain(reasons[at])}" for at in commonest))

@@ -18,7 +18,7 @@ from pages.ui.plain_text import plain
 if TYPE_CHECKING:
     from pages.ui.batch.places import BatchPlace
 
-TABS = "tab"
+TABS = "results"
 CASES, LEFT_OUT, RUNS, CHECK, EXPORT = "Images", "Not scored", "Runs compared", "Evaluate", "Export"
 ROWS = 50
 #: The head names no more runs than this.
@@ -31,7 +31,8 @@ def show_results(place: BatchPlace, beside: DeltaGenerator) -> None:
     """Everything the batch has found so far; it may be drawn again while the batch is at work."""
     with guarded():
         batch = read_batch(place.folder)
-        every = TICK if batch.state == "running" else None
+        # A batch at work here is drawn again by its own page.
+        every = TICK if batch.state == "running" and not place.has_images else None
         st.fragment(_shown, run_every=every)(place)
 
 
@@ -60,18 +61,18 @@ def _shown(place: BatchPlace) -> None:
 def _head(results: Results) -> None:
     """What came of it, in figures."""
     scored = int(results.read.sum())
-    more = [words.left_out(results.counts())]
-    more += [f"{results.labelled:,} labelled"] if results.labelled else []
-    figures = [("Scored", f"{scored:,} of {len(results):,}", ", ".join(filter(None, more)))]
+    figures = [("Scored", f"{scored:,} of {len(results):,}", words.left_out(results.counts()))]
     for run in results.runs[:MOST_RUNS]:
         answers = results.answers(run.id)
         positive, of = int(answers.positive.sum()), int(answers.scored.sum())
-        name = f"Called {run.positive}" + (f" by {run.id}" if len(results.runs) > 1 else "")
-        figures.append((name, f"{positive:,}", f"{words.share(positive, of)} of {of:,}, {words.rule(run)}"))
+        name = "Verdicts" if len(results.runs) == 1 else run.id
+        figures.append(
+            (name, f"{positive:,} {run.positive}", f"{words.share(positive, of)}, {words.at(run)}")
+        )
     if len(results.runs) > 1:
         alike, of = words.agreement(results)
         figures.append(("Runs agree", words.share(alike, of), f"{alike:,} of {of:,} images"))
-    with st.grid("auto", min_column_width=200, gap="small", key="batch_head"):
+    with st.grid("auto", min_column_width=172, gap="small", key="batch_head"):
         for name, value, more in figures:
             st.markdown(
                 f":small[:gray[{plain(name)}]]  \n**{plain(value)}**"
@@ -86,7 +87,9 @@ def _show_images(place: BatchPlace, results: Results) -> None:
         return
     look = triage.ask_look(results)
     places = triage.in_order(results, look)
-    st.caption(triage.said(look, len(places), int(results.read.sum())))
+    click = "" if why_not_openable(place, look.run_id) else ". A click on a row opens it in Inspect"
+    click = click if look.form == triage.TABLE else ""
+    st.caption(triage.said(look, len(places), int(results.read.sum())) + click)
     if not len(places):
         st.info("No image is like that: take a filter away.")
         return

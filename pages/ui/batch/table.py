@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from models.reports.tables import safe_cell
 from pages.ui import batch_caches
 from pages.ui.batch import words
 from pages.ui.batch.columns import Results
@@ -28,12 +29,16 @@ _SHOWN: dict[str, Any] = {
     "Map": st.column_config.ImageColumn(
         width=78, help="Where the evidence lies. A map that a check refuses is not drawn."
     ),
-    "Name": st.column_config.TextColumn(width=190),
+    "Name": st.column_config.TextColumn(width=156),
     "Verdict": st.column_config.TextColumn(width=92),
     "Runs": st.column_config.TextColumn(width=120, help="Whether the runs call the image alike."),
     "Label": st.column_config.TextColumn(width=84, help="As given with the images, not by a run."),
     "Familiar": st.column_config.TextColumn(
         width=84, help="How like the run's training images it is. Unlike: the probability means nothing."
+    ),
+    "On the lesion": st.column_config.TextColumn(
+        width=112,
+        help="Whether the map's highest point lies on the outlined lesion, and how far both overlap.",
     ),
     "Side, view": st.column_config.TextColumn(width=84),
     "Modality": st.column_config.TextColumn(width=104),
@@ -53,8 +58,8 @@ def show(
     height: int = MOST_HEIGHT,
     name: str = "table",
 ) -> None:
-    """The rows at these positions; a click on one opens it. runs: those with a column, all of them where none
-    is given. name: tells this table from others of the page."""
+    """The rows at these positions; a click on one opens it. runs: a brief table of these runs' probabilities
+    alone. name: tells this table from others of the page."""
     frame, config = table(place, results, look, places, runs)
     pictured = "Image" in frame.columns or "Map" in frame.columns
     row_height = ROW_HEIGHT if pictured else None
@@ -83,8 +88,9 @@ def table(
     import pandas as pd
 
     columns = _pictures(place, results, look.run_id, places)
-    columns["Name"] = [short_name(key) for key in results.text("key")[places]]
-    columns["Verdict"] = _verdicts(results, look.run_id, places)
+    columns["Name"] = [safe_cell(short_name(key)) for key in results.text("key")[places]]
+    if not runs:
+        columns["Verdict"] = _verdicts(results, look.run_id, places)
     config = dict(_SHOWN)
     for run in _look_first(results, look.run_id):
         if runs and run.id not in runs:
@@ -92,11 +98,14 @@ def table(
         name = f"p({run.positive})" if len(results.runs) == 1 else run.id
         columns[name] = results.answers(run.id).chance[places]
         config[name] = st.column_config.ProgressColumn(
-            min_value=0.0, max_value=1.0, format="%.3f", width=130,
+            min_value=0.0, max_value=1.0, format="%.3f", width=116,
             help=f"Calibrated probability of {run.positive} by {run.id}. "
             + (f"Called so {words.rule(run)}." if len(run.classes) == 2 else ""),
         )  # fmt: skip
-    if len(results.runs) > 1 and not runs:
+    if runs:
+        columns.pop("Image", None)
+        return pd.DataFrame(columns), config
+    if len(results.runs) > 1:
         columns["Runs"] = _together(results, places)
     columns |= _facts(results, look.run_id, places)
     return pd.DataFrame(columns), config
@@ -146,16 +155,19 @@ def _facts(results: Results, run_id: str, places: np.ndarray) -> dict[str, Seque
     sides = zip(results.fact("laterality")[places], results.fact("view")[places], strict=True)
     several = len(set(results.fact("modality").tolist()) - {""}) > 1
     remarks = zip(results.refusals(run_id)[places], results.notices(run_id)[places], strict=True)
+    measured = zip(*(results.extra_number(run_id, name)[places] for name in ("pointing", "iou")), strict=True)
     columns = {
         "Label": results.text("label")[places],
         "Familiar": [words.UNLIKE.get(level, "") for level in results.familiar(run_id)[places]],
+        "On the lesion": [words.on_lesion(*one) for one in measured],
         "Side, view": [words.side(*one) for one in sides],
         "Modality": results.fact("modality")[places] if several else (),
         "Map warned of": [text.replace(" ", ", ") for text in results.cautions(run_id)[places]],
         "Patient": results.text("patient_id")[places],
         "Remark": [" ".join(filter(None, one)) for one in remarks],
     }
-    return {name: list(values) for name, values in columns.items() if any(values)}
+    # A browser offers the table as a file: no spreadsheet must run a stranger's text.
+    return {name: list(map(safe_cell, values)) for name, values in columns.items() if any(values)}
 
 
 def _coloured(frame: pd.DataFrame, results: Results, look: Look) -> Any:
@@ -173,8 +185,8 @@ def _coloured(frame: pd.DataFrame, results: Results, look: Look) -> Any:
             f"color: {colours.above}" if text.startswith((words.UNLIKE["bad"], words.UNLIKE["doubt"])) else ""
         )
 
-    styled = frame.style.map(verdict, subset=["Verdict"])
-    for name, rule in (("Runs", together), ("Familiar", unlike)):
+    styled = frame.style
+    for name, rule in (("Verdict", verdict), ("Runs", together), ("Familiar", unlike)):
         if name in frame.columns:
             styled = styled.map(rule, subset=[name])
     return styled

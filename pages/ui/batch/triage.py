@@ -12,9 +12,9 @@ from pages.ui.batch import words
 from pages.ui.batch.columns import Results
 from pages.ui.plain_text import amount, plain
 
-#: Names in the address.
-ORDER, BY, FORM, PAGE = "order", "by", "shown", "page"
-VERDICT, TRUTH, CHANCE, CAUTION, DIFFER, WARNED = "verdict", "truth", "p", "warned", "differ", "caution"
+#: Names in the address; none is another page's, to which a link may lead from here.
+ORDER, BY, FORM, PAGE = "triage", "maps_of", "look", "sheet"
+VERDICT, TRUTH, CHANCE, DIFFER, WARNED = "verdict", "labelled", "p", "differ", "warned"
 TABLE, PICTURES = "Table", "Pictures"
 #: What is known of images and can be filtered by: column -> name for people.
 FACTS = {"modality": "Modality", "laterality": "Laterality", "view": "View"}

@@ -55,12 +55,26 @@ def orders(results: Results, run_id: str) -> dict[str, str]:
 
 def share(count: int, of: int) -> str:
     """ "33 %"; a dash of nothing."""
-    return f"{count / of:.0%}".replace("%", " %") if of else "-"
+    return percent(count / of) if of else "-"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def span(low: float, high: float) -> str:
+    """ "60 to 74 %"."""
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def rule(run: BatchRun) -> str:
     """When the run calls an image positive."""
     return f"at {run.threshold:.3f} and above" if len(run.classes) == 2 else "the most probable class"
+
+
+def at(run: BatchRun) -> str:
+    """The same, short."""
+    return f"at {run.threshold:.3f}" if len(run.classes) == 2 else "most probable"
 
 
 def left_out(counts: dict[str, int]) -> str:
@@ -74,6 +88,13 @@ def agreement(results: Results) -> tuple[int, int]:
     found = results.disagreement()
     several = found.answers > 1
     return int((several & ~found.differ).sum()), int(several.sum())
+
+
+def on_lesion(pointing: float, iou: float) -> str:
+    """ "hit, IoU 0.66"; "" where there is no mask."""
+    if np.isnan(pointing):
+        return ""
+    return ("hit" if pointing else "miss") + (f", IoU {iou:.2f}" if np.isfinite(iou) else "")
 
 
 def side(laterality: str, view: str) -> str:
