@@ -1,25 +1,59 @@
 """The environment that make keeps: made once, made again when it is broken or its pins changed.
 
-No package is installed, so no network is needed: the requirements are files of comments.
+Python and pip are played by a shell script, since making a real environment takes ten seconds each time;
+one slow test has the real ones, and `make test` itself begins with them. No package is installed, so no
+network is needed: the requirements are files of comments.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[1] / ".ci" / "environment"
 PINS = "requirements.txt"
+# What the script asks of Python: its version, an environment, and pip, which a half-made environment lacks.
+PLAYED = """\
+#!/bin/sh
+case "$1 $2" in
+"-m venv") mkdir -p "$3/bin" "$3/lib" && cp "$0" "$3/bin/python" ;;
+"-m pip")
+    test -d "$(dirname "$0")/../lib" || exit 1
+    for file; do :; done
+    test "$file" = --version && exit 0
+    if grep -q not_there "$file"; then
+        echo "ERROR: Invalid requirement: not_there"
+        exit 1
+    fi ;;
+--version*) echo "Python 3.11.0" ;;
+-c*) exit 0 ;;
+*) exit 9 ;;
+esac
+"""
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("environment")
+def played(tmp_path_factory) -> Path:
+    python = tmp_path_factory.mktemp("python") / "python3"
+    python.write_text(PLAYED)
+    python.chmod(0o755)
+    return python
+
+
+@pytest.fixture
+def made(tmp_path, played, monkeypatch) -> Path:
+    monkeypatch.setenv("PYTHON", str(played))
+    return _made(tmp_path)
+
+
+def _made(folder: Path) -> Path:
     (folder / PINS).write_text("# nothing yet\n")
     done = _environment(folder)
     assert done.returncode == 0, done.stderr
+    assert "Making .venv with Python 3" in done.stderr and f"Installing {PINS}" in done.stderr
     return folder
 
 
@@ -64,9 +98,24 @@ def test_a_failed_install_is_told_and_tried_again(made):
 
 
 def test_a_half_made_environment_is_made_again(made):
+    _is_made_again(made)
+
+
+@pytest.mark.slow
+def test_a_real_python_and_pip_do_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON", sys.executable)
+    made = _made(tmp_path)
+    test_a_second_call_does_nothing(made)
+    test_changed_pins_are_installed(made)
+    test_a_failed_install_is_told_and_tried_again(made)
+    _is_made_again(made)
+
+
+def _is_made_again(made: Path) -> None:
     shutil.rmtree(made / ".venv" / "lib")
     done = _environment(made)
     assert done.returncode == 0, done.stderr
+    assert "Making .venv" in done.stderr
     assert (made / ".venv" / f"installed-{PINS}").read_text() == (made / PINS).read_text()
     assert _environment(made).stderr == ""
 

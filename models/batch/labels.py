@@ -113,7 +113,7 @@ def read_labels(source: bytes | str | Path, name: str = "") -> Labels:
     from models.runs.importing import NO_LABEL, read_table
 
     folder = None if isinstance(source, bytes) else Path(source).parent
-    shown = names.shown(name or (source if not isinstance(source, bytes) else "labels.csv"))
+    shown = names.shown(name or ("labels.csv" if isinstance(source, bytes) else str(source)))
     table = read_table(source, shown)
     found = _columns(table.columns, shown)
     cells = {role: table.column(column) for role, column in found.items()}

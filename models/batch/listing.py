@@ -194,7 +194,7 @@ class Listing:
         if not source.countable and self._labels is None:
             return Survey.none_made()
         survey = Survey()
-        with closing(source.entries()) as entries:
+        with closing(source.entries(loads=False)) as entries:
             for entry in entries:
                 if self._is_mask(source, entry):
                     continue
@@ -202,7 +202,7 @@ class Listing:
                 survey.see(entry.key or entry.name, self._label_folders(source, entry))
                 row = self._labels.find(path) if self._labels is not None else None
                 survey.see_label((row.label if row else "") or entry.label, row, path)
-                if self._frames == "all" and not entry.why and names.may_be_dicom(entry.name):
+                if self._frames == "all" and names.may_be_dicom(entry.name):
                     survey.items = None
         return survey
 

@@ -75,7 +75,9 @@ class Source(Protocol):
     def prepare(self) -> None:
         """The first look: finds masks and what is to be said. BadInput where the input cannot be used."""
 
-    def entries(self) -> Iterator[Entry]: ...
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
+        """Every file that is no mask, in order. Without loads only their names and labels are right: quicker
+        where they are counted."""
 
     def notices(self) -> list[str]: ...
 

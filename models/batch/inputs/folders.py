@@ -83,7 +83,7 @@ class FolderSource:
             self._lists_itself |= _is_manifest(folder, entry)
         self._mask_folders = {images: sorted(places) for images, places in masks.items()}
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         for folder, entry in self._walk(_Counts()):
             name = names.clean(folder.below + entry.name)
             if entry.kind != "file":
@@ -223,7 +223,7 @@ class FilesSource:
             if names.is_mask(path.name) and _beside(path) in given:
                 self._masks.setdefault(_beside(path), []).append(FileOf(path.absolute()))
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         for path in self._paths:
             name, masks = names.clean(path.name), self._masks.get(_beside(path), [])
             if not names.is_mask(path.name):

@@ -25,7 +25,7 @@ class ManifestSource:
     def prepare(self) -> None:
         """Nothing: whether a file is there is seen when it is read."""
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         for case in self._manifest.cases:
             why = slide_refusal(case.file)
             yield Entry(

@@ -80,7 +80,7 @@ class TarGzSource(AnyTar):
             )
         self._masks = {name: each for name, each in masks.items() if names.digest64(name) in pictures}
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         try:
             for header, name, stream in self._members():
                 why = self.why_not(header, name)

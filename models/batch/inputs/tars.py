@@ -135,7 +135,7 @@ class TarSource(AnyTar):
                 # else entries() ends with a row that says so
         self._masks.close()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         try:
             with self._path.open("rb") as file, self._path.open("rb") as beside:
                 whole = os.fstat(file.fileno()).st_size
@@ -150,7 +150,7 @@ class TarSource(AnyTar):
                         continue
                     if not why and header.data + header.size > whole:
                         why = sentence(name, unpacking.CUT_SHORT)
-                    mask = None if why else united(self._masks_of(name, beside))
+                    mask = united(self._masks_of(name, beside)) if loads and not why else None
                     yield Entry(name, None if why else self._load(header, name), why=why, mask=mask)
         except (DamagedTar, OSError):
             yield self.damage()

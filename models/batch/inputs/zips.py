@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import zlib
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,11 +129,11 @@ class ZipSource:
         self._starts = array("Q", np.sort(np.frombuffer(starts, np.uint64)).tobytes())
         self._masks.close()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self, loads: bool = True) -> Iterator[Entry]:
         try:
             with self._path.open("rb") as file, self._path.open("rb") as beside:
                 for member in self._table.members(file):
-                    entry = self._entry(member, beside)
+                    entry = self._entry(member, beside, loads)
                     if entry is not None:
                         yield entry
             whole = not self._table.salvaged
@@ -146,13 +146,16 @@ class ZipSource:
             )
             yield Entry("(the rest of the archive)", why=why)
 
-    def _entry(self, member: Member, beside: BinaryIO) -> Entry | None:
+    def _entry(self, member: Member, beside: BinaryIO, loads: bool) -> Entry | None:
         """None for folders, for what is passed over, and for masks of an image."""
         name = _name(member)
         if member.is_folder or names.passed_over(name.split("/")):
             return None
+        mask = names.is_mask(name)
+        if not (loads or mask):
+            return Entry(name)
         why = self._why_not(member, name)
-        if names.is_mask(name) and not why:
+        if mask and not why:
             if self._masks.has_image(name) or names.in_mask_folder(name.split("/")[:-1]):
                 return None
             why = sentence(name, names.STRAY_MASK)
@@ -188,13 +191,15 @@ class ZipSource:
         return ZipMember(self._path, name, member, self._end_of(member), self._limits)
 
     def _end_of(self, member: Member) -> int:
-        after = bisect_right(self._starts, member.offset)
-        return min(self._starts[after], self._table.start) if after < len(self._starts) else self._table.start
+        """Where the next member begins, or the list; where this one does if another begins there too."""
+        at = bisect_right(self._starts, member.offset)
+        if at > 1 and self._starts[at - 2] == member.offset:
+            return member.offset
+        return min(self._starts[at], self._table.start) if at < len(self._starts) else self._table.start
 
     def _why_not(self, member: Member, name: str) -> str:
         """The sentence for a member that is refused by what the list says of it; else ""."""
         kind = stat.S_IFMT(member.unix)
-        shared = bisect_right(self._starts, member.offset) - bisect_left(self._starts, member.offset) > 1
         if len(member.name) > self._limits.longest_name:
             return sentence(name, names.TOO_LONG)
         if names.leaves_archive(name):
@@ -213,7 +218,7 @@ class ZipSource:
             member.method == STORED and member.size != member.packed
         ):
             return sentence(name, METHOD)
-        if shared or member.least_end > self._end_of(member):
+        if member.least_end > self._end_of(member):
             return sentence(name, OVERLAPS)
         if unpacking.too_much(member.size, member.packed, self._limits):
             return unpacking.ratio_sentence(name, self._limits)
