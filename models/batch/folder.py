@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,11 +84,8 @@ class BatchFolder:
     def _take_over(self) -> None:
         for _, row in read_rows(self.path):
             self._took(row.key, row.status)
-        if (self.path / SHARDS_FOLDER).is_dir():
-            from models.batch.shards import read_shards
-
-            for row in read_shards(self.path):
-                self._took(row.key, row.status)
+        for key, status in _of_shards(self.path):
+            self._took(key, status)
 
     def _took(self, key: str, status: str) -> None:
         if key not in self.done:
@@ -97,6 +94,26 @@ class BatchFolder:
 
     def _write(self) -> None:
         write_json(self.path / HEADER_FILE, self.header)
+
+
+def _of_shards(folder: Path) -> Iterator[tuple[str, str]]:
+    """(key, status) of every row that workers on Ray left there; nothing else of them is read."""
+    if not (folder / SHARDS_FOLDER).is_dir():
+        return
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    from models.batch.shards import list_shards
+
+    for path in list_shards(folder):
+        try:
+            with ParquetFile(path) as file:
+                columns = file.read(columns=["key", "status"]).to_pydict()
+        except (ArrowException, OSError, KeyError):
+            raise BadInput(
+                f"{SHARDS_FOLDER}/{path.name} is damaged: delete it and go on with --resume."
+            ) from None
+        yield from zip(columns["key"], columns["status"], strict=True)
 
 
 def read_header(folder: Path) -> dict[str, Any] | None:

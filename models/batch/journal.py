@@ -84,6 +84,12 @@ def row_of(line: bytes) -> Row | None:
 
 def read_rows(folder: Path, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Row]]:
     """(offset behind its line, row) of each whole line from byte `start` up to byte `stop`."""
+    for _, end, row in read_lines(folder, start, stop):
+        yield end, row
+
+
+def read_lines(folder: Path, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int, Row]]:
+    """(byte at which its line begins, byte behind it, row) of each whole line that is a row."""
     path = folder / JOURNAL_FILE
     if not path.exists():
         return
@@ -91,12 +97,12 @@ def read_rows(folder: Path, start: int = 0, stop: int | None = None) -> Iterator
         file.seek(start)
         at = start
         for line in file:
-            at += len(line)
+            before, at = at, at + len(line)
             if not line.endswith(b"\n") or (stop is not None and at > stop):
                 return
             row = row_of(line)
             if row is not None:
-                yield at, row
+                yield before, at, row
 
 
 def whole_lines(path: Path) -> int:

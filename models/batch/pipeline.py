@@ -11,27 +11,45 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.batch.feeding import END, Feeder
+from models.batch.plan import engine_kind
 
 if TYPE_CHECKING:
-    from models.batch.item import Row
+    from models.batch.item import Item, Row
     from models.batch.scoring import Inferred, ReadItem, Scorer
 
-BATCH = 16
-"""Images a call of the engine."""
+BATCH = {"openvino": 8, "onnxruntime": 8, "tensorflow": 32}
+"""Images a call, by the runtime: more take no less time an image (tests/bench/batch.py), and what is under
+way is what a kill loses."""
 AHEAD = 3
 """Batches that are decoded before the network has asked for them."""
 HELD_BYTES = 256 << 20
 """Pictures kept at a time, decoding threads apart; a batch is cut short rather than going beyond it."""
 MOST_WORKERS = 16
+NICE = 5
+"""Of the threads that read, against 0 of the network's."""
 _SOON, _TICK = 1.0, 0.1
 
 
 def default_workers() -> int:
     """Threads that decode: one a core, two at the least."""
     return min(MOST_WORKERS, max(2, os.cpu_count() or 1))
+
+
+def yield_to_the_network() -> None:
+    """Let this thread have what the network leaves of the cores (Linux). Its threads wait for one another, so
+    that one core taken from them stops all; a reader that is late is waited for by nobody until then."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+
+
+def loaded_bytes(item: Item) -> int:
+    """Bytes that an item brings with it, as a member of a compressed TAR does."""
+    return len(getattr(item.load, "content", b""))
 
 
 class Control:
@@ -80,16 +98,18 @@ class Pipeline:
         scorer: Scorer,
         feeder: Feeder,
         workers: int | None = None,
-        batch: int = BATCH,
         control: Control | None = None,
     ) -> None:
-        self._scorer, self._feeder, self._batch = scorer, feeder, batch
+        self._scorer, self._feeder = scorer, feeder
+        self._batch = BATCH[engine_kind(scorer.kind)]
         self._control = control or Control()
         self._ended = False
+        self._problem: Exception | None = None  # the listing's; what was listed before it is done first
         workers = workers or default_workers()
-        self._ahead = max(AHEAD * batch, workers + batch)
-        self._held, self._held_lock = 0, threading.Lock()
-        self._readers = ThreadPoolExecutor(workers, thread_name_prefix="batch read")
+        self._ahead = AHEAD * self._batch + workers
+        self._workers = workers
+        self._held, self._unread, self._usual, self._lock = 0, 0, 0, threading.Lock()
+        self._readers = ThreadPoolExecutor(workers, "batch read", initializer=yield_to_the_network)
         self._engine = ThreadPoolExecutor(1, thread_name_prefix="batch network")
         self._steppers = ThreadPoolExecutor(workers, thread_name_prefix="batch steps")
         self._reading: deque[Future[ReadItem]] = deque()
@@ -98,26 +118,23 @@ class Pipeline:
 
     def rows(self) -> Iterator[list[Row]]:
         """Rows in the items' order, some at a time; each list is to be kept before the next is asked for."""
-        problem: Exception | None = None
         try:
             while not self._control.stopped:
                 if self._control.paused:
                     yield from self._finished(computing=0, finishing=0)
                     self._control.rest()
                     continue
-                try:
-                    batch = self._next_batch()
-                except Exception as fault:  # the listing's; what was listed before it is done first
-                    problem, batch = fault, []
-                    self._ended = True
+                batch = self._next_batch()
                 if batch:
                     self._computing.append((batch, self._engine.submit(self._scorer.infer, batch)))
                 elif not self._reading and self._ended:
                     break
-                yield from self._finished(computing=1, finishing=1)
+                # Where nothing can be read until memory is free again, or nothing came, nothing waits.
+                most = 1 if batch else 0
+                yield from self._finished(computing=most, finishing=most)
             yield from self._finished(computing=0, finishing=0)
-            if problem and not self._control.stopped:
-                raise problem
+            if self._problem and not self._control.stopped:
+                raise self._problem
         finally:
             self.close()
 
@@ -155,25 +172,41 @@ class Pipeline:
         """Hand items to the readers. False where nothing is being read and nothing more is to be had soon."""
         while not self._ended and not self._control.stopped and len(self._reading) < self._ahead:
             busy = bool(self._reading)
-            if self._held >= HELD_BYTES and (busy or begun or self._computing or self._finishing):
+            if self._full() and (busy or begun or self._computing or self._finishing):
                 break
-            item = self._feeder.take(0 if busy else patience)
+            try:
+                item = self._feeder.take(0 if busy else patience)
+            except Exception as fault:
+                self._problem, item = fault, END
             if item is END:
                 self._ended = True
             elif item is None:
                 break
             else:
+                self._hold(loaded_bytes(item), begun=1)
                 self._reading.append(self._readers.submit(self._read, item))
-        return bool(self._reading) or not (begun or self._ended or self._held >= HELD_BYTES)
+        return bool(self._reading) or not (begun or self._ended or self._full())
 
-    def _read(self, item) -> ReadItem:
+    def _read(self, item: Item) -> ReadItem:
+        """In a reader's thread; what an archive's member held in memory is let go with the item."""
         read = self._scorer.read(item)
-        self._hold(read.nbytes)
+        self._hold(read.nbytes - loaded_bytes(item), begun=-1)
+        self._usual = max(read.nbytes, 0.9 * self._usual)
+        if loaded_bytes(item):
+            read = replace(read, item=replace(item, load=None))
         return read
 
-    def _hold(self, more: int) -> None:
-        with self._held_lock:
+    def _hold(self, more: int, begun: int = 0) -> None:
+        with self._lock:
             self._held += more
+            self._unread += begun
+
+    def _full(self) -> bool:
+        """Whether the pictures that are kept, and those being read if they are like the latest ones, take the
+        memory that there is; of the first ones nobody knows, so that few are begun."""
+        if not self._usual:
+            return self._unread >= self._workers
+        return self._held + self._unread * self._usual >= HELD_BYTES
 
     def _finished(self, computing: int, finishing: int) -> Iterator[list[Row]]:
         """Take on until at most so many batches are with the network and with the steps."""

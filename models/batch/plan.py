@@ -60,6 +60,7 @@ class BatchPlan:
         object.__setattr__(self, "folder", Path(self.folder))
         object.__setattr__(self, "label_map", dict(self.label_map or {}))
         check_runs(self.runs)
+        engine_kind(self.engine)
         if self.workers is not None and self.workers < 1:
             raise BadInput(f"{self.workers} workers cannot do anything: give at least 1.")
 
@@ -114,6 +115,11 @@ class BatchPlan:
 def steps_of(steps: Mapping[str, Sequence[Step]] | Sequence[Step], run_id: str) -> tuple[Step, ...]:
     """The steps of one run, whichever way they were given."""
     return tuple(steps.get(run_id, ()) if isinstance(steps, Mapping) else steps)
+
+
+def meant_for(classes: Sequence[str], label_map: Mapping[str, str]) -> dict[str, str]:
+    """What of a batch's label map is about a run of these classes: runs beside it may have others."""
+    return {label: name for label, name in label_map.items() if name in classes}
 
 
 def check_runs(runs: Sequence[Run]) -> None:

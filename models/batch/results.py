@@ -14,7 +14,8 @@ import numpy as np
 
 from models.batch.folder import SHARDS_FOLDER, read_header
 from models.batch.item import STATUSES, Row
-from models.batch.journal import JOURNAL_FILE, read_rows, whole_lines
+from models.batch.journal import JOURNAL_FILE, read_lines, read_rows, whole_lines
+from models.batch.plan import meant_for
 from models.batch.scoring import FACTS, NOTICE
 from models.batch.storage import at_work
 from models.errors import BadInput
@@ -160,13 +161,11 @@ class Batch:
         seen: set[str] = set()
         places: list[tuple[int, int]] = []
         counts: Counter[str] = Counter(dict.fromkeys(STATUSES, 0))
-        before = 0
-        for at, row in read_rows(self.folder, 0, self.offset):
+        for at, _, row in read_lines(self.folder, 0, self.offset):
             if row.key not in seen:
                 seen.add(row.key)
-                places.append((row.index, before))
+                places.append((row.index, at))
                 counts[row.status] += 1
-            before = at
         for row in self._shards():
             if row.key not in seen:
                 seen.add(row.key)
@@ -260,7 +259,7 @@ def _run(told: Mapping[str, Any], header: Mapping[str, Any]) -> BatchRun:
         positive=told["positive"],
         threshold=float(told["threshold"]),
         logits=int(told["logits"]),
-        label_map=told["label_map"] | header.get("label_map", {}),
+        label_map=told["label_map"] | meant_for(told["classes"], header.get("label_map", {})),
         columns=(*columns, NOTICE) if steps else (),
         synthetic=bool(told.get("synthetic")),
     )

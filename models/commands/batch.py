@@ -95,9 +95,11 @@ def run_batch(
     batch; what it gives is added to the JSON document. BadInput as `BatchJob`.
     """
     from models.batch import Cancelled
+    from models.batch.plan import check_runs
 
     began = time.perf_counter()
     runs = _runs(options)
+    check_runs(runs)
     plan = _plan(options, runs, steps)
     for sentence in plan.listing.notices:
         print(sentence, file=sys.stderr)
@@ -121,21 +123,25 @@ def _runs(options: argparse.Namespace) -> list[Run]:
 
 
 def _plan(options: argparse.Namespace, runs: Sequence[Run], steps: Steps) -> BatchPlan:
+    """BadInput for labels that are no class of a run, before anything is scored."""
     from models.batch import BatchPlan
-    from models.batch.labels import check_labels, read_labels
+    from models.batch.labels import check_labels, known_labels, read_labels
     from models.batch.listing import folder_labels, list_inputs
+    from models.batch.plan import meant_for
     from models.data.manifest import parse_label_map
 
-    label_map = parse_label_map(options.map, runs[0].classes)
-    labels = read_labels(options.labels) if options.labels else None
+    classes = dict.fromkeys(name for run in runs for name in run.classes)
+    label_map = parse_label_map(options.map, tuple(classes))
+    labels = read_labels(str(options.labels)) if options.labels else None
     listing = list_inputs(options.inputs, labels=labels, frames=options.frames)
+    first = runs[0]
+    listing = folder_labels(listing, known_labels(first.card.label_map | label_map, first.classes))
+    for run in runs:
+        if listing.has_labels:
+            meaning = run.card.label_map | meant_for(run.classes, label_map)
+            check_labels(listing, meaning, run.classes, run.card.data.leave_out)
     if callable(steps):
         steps = {run.id: tuple(steps(run)) for run in runs}
-    if labels is None:
-        known = {*runs[0].classes, *runs[0].card.label_map, *label_map}
-        listing = folder_labels(listing, known) or listing
-    else:
-        check_labels(listing, runs[0].card.label_map | label_map, runs[0].classes)
     return BatchPlan(
         runs, listing, options.out, steps, options.engine, label_map, options.resume, options.workers
     )
@@ -152,14 +158,15 @@ def _done_before(plan: BatchPlan) -> int:
 
 
 def _worked(options: argparse.Namespace, plan: BatchPlan) -> Batch:
-    from models.batch import BatchJob
-
     with _Bar(options.json) as bar:
         if options.ray:
-            from models.batch.on_ray import work_on_ray
+            from models.batch.on_ray import RayJob
 
-            return work_on_ray(plan, options.ray, watch=bar.show)
-        job = BatchJob.of(plan, watch=bar.show, notice=bar.say)
+            job = RayJob.at(options.ray, plan, bar.show, bar.say)
+        else:
+            from models.batch import BatchJob
+
+            job = BatchJob.of(plan, bar.show, bar.say)
         with _stopping(job.cancel):
             return job.work()
 
