@@ -116,13 +116,16 @@ class RayJob(BatchJob):
         self._tell()
         scorer = Scorer(self.plan.runs, self.plan.steps, kind, folder.path.resolve())
         try:
-            with closing(_Stream(self._dataset(scorer, pool, token, folder.done))) as stream:
+            stream = _Stream(self._dataset(scorer, pool, token, folder.done))
+            try:
                 self._collect(stream, folder)
+            finally:
+                stream.close(wait=not self._cluster.owned)  # a Ray of our own ends with all its workers
         finally:
             (shards / token).unlink(missing_ok=True)
             shutil.rmtree(shards / ATTEMPTS, ignore_errors=True)
         if self._lost:
-            self._say(f"{self._lost} workers were lost; what they had begun was done again.")
+            self._say(f"A worker was lost {self._lost} times; what it had begun was done again.")
 
     def _tidy(self, folder: BatchFolder) -> None:
         """Remove what a killed program or its workers left half written."""
@@ -252,8 +255,11 @@ class _Stream:
             return None if found is _END else found
         return None
 
-    def close(self) -> None:
+    def close(self, wait: bool = False) -> None:
+        """Take no more. wait: until the chunks under way are done and their workers gone."""
         self._closed.set()
+        if wait:
+            self._thread.join()
 
     def _take(self, dataset: Any) -> None:
         end: Any = _END
@@ -264,6 +270,7 @@ class _Stream:
                     self._found.put(done)
                 if self._closed.is_set():
                     break
+            del blocks  # with which the workers end, where the listing has not
         except BaseException as problem:
             end = problem
         self._found.put(end)

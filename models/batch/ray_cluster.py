@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -61,6 +62,7 @@ class Cluster:
             else:
                 self._connect(ray)
         self.owned = True
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
 
     def close(self) -> None:
         """Leave the cluster; a Ray of our own ends, and its files go."""
@@ -137,7 +139,9 @@ def check_address(address: str) -> None:
 def import_ray() -> Any:
     """The module; BadInput where it is not installed. It never tells anybody that it is used."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Its own complaints about workers that are lost go to its log files; what matters is told by us.
+    # A call that comes after the end must not start another Ray by itself.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+    # Lost workers are told by us; what Ray says of them is in its log files.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray

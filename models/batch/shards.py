@@ -103,23 +103,6 @@ def read_shards(folder: str | Path) -> Iterator[Row]:
             heapq.heappush(opened, (following.index, first, following, rows))
 
 
-def read_keys(folder: str | Path) -> set[str]:
-    """The keys of all rows there are: what a resumed batch need not do again. BadInput as `read_shard`."""
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    keys: set[str] = set()
-    for path in list_shards(folder):
-        try:
-            with ParquetFile(path) as file:
-                keys.update(file.read(columns=["key"]).column("key").to_pylist())
-        except (ArrowException, OSError, KeyError):
-            raise BadInput(
-                f"{FOLDER}/{path.name} is damaged: delete it and run the batch again with --resume."
-            ) from None
-    return keys
-
-
 @cache
 def _schema() -> pyarrow.Schema:
     import pyarrow as pa
