@@ -210,6 +210,14 @@ class Results:
                 found = np.where(found == "", self.extra_text(run.id, THUMBNAIL), found)
         return found
 
+    def has_pictures(self, run_id: str) -> bool:
+        """Whether any row has a picture."""
+
+        def looked() -> bool:
+            return any(self.heatmaps(run_id)) or any(self.thumbnails(run_id))
+
+        return self.once(("pictures", run_id), looked)
+
     def percentile(self, run_id: str) -> np.ndarray:
         """float64 [n], 0..100: share of the run's held-out images that lie nearer to its training images."""
         return self.extra_number(run_id, PERCENTILE)

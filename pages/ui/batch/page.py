@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import batch_caches
-from pages.ui.batch import asking, keeping, progress, shelf
+from pages.ui.batch import asking, bringing, keeping, progress, shelf
 from pages.ui.batch.asking import Images
 from pages.ui.batch.intake import disk_sentences
 from pages.ui.batch.jobs import TAKING, PageBatch
@@ -72,6 +72,7 @@ def ask() -> None:
             st.rerun()
         if not images.any:
             st.caption("Give images first.")
+    bringing.ask_results()
     st.caption(AT_THE_DOOR)
 
 
@@ -100,5 +101,7 @@ def _made_elsewhere(place: BatchPlace, beside: DeltaGenerator) -> None:
     from pages.ui.batch.results import show_results
 
     st.subheader("Results of the command line", anchor=False)
-    st.button("New batch", key="batch_new", icon=":material/add:", on_click=shelf.leave)
+    with st.container(horizontal=True):
+        st.button("New batch", key="batch_new", icon=":material/add:", on_click=shelf.leave)
+        bringing.offer_delete(place)
     show_results(place, beside)

@@ -107,9 +107,11 @@ def ask_look(results: Results) -> Look:
             on_change=first_page, live="400ms",
         )  # fmt: skip
         asked = _ask_filters(results, run_id)
-        form = st.segmented_control(
-            "Shown as", (TABLE, PICTURES), default=TABLE, required=True, key=FORM, bind="query-params",
-        )  # fmt: skip
+        form = TABLE
+        if results.has_pictures(run_id):
+            form = st.segmented_control(
+                "Shown as", (TABLE, PICTURES), default=TABLE, required=True, key=FORM, bind="query-params",
+            )  # fmt: skip
     return Look(run_id, orders[order], form, text, **asked)
 
 
