@@ -77,7 +77,8 @@ def _read_file(path: Path, name: str, limits: Limits) -> tuple[bytes, int]:
             head = file.read(HEAD)
             most = _most(head, limits)
             _check_size(status.st_size, name, most)
-            return head + file.read(most + 1 - len(head)), most
+            # Room for what is there, and not for all that is allowed: that costs more than reading.
+            return head + file.read(max(0, min(most, status.st_size) + 1 - len(head))), most
     except FileNotFoundError as error:
         raise BadInput(f'There is no file "{name}" at the path given: check the path.') from error
     except PermissionError as error:
