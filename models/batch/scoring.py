@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from models.batch.item import FAILED, OK, REFUSED, UNREADABLE, Item, Row, Score
 from models.batch.plan import check_runs, steps_of
 from models.batch.step import ScoredCase
 from models.batch.storage import refusal, storage_fault
+from models.engines.onnx import ActivationMemo
 from models.errors import BadInput
 
 if TYPE_CHECKING:
@@ -153,30 +155,30 @@ class Scorer:
 
         Where a call fails, its images are asked one by one: the fault is then of those that fail alone.
         """
-        engines = self.engines
-        memo = self._memo()
+        engines, memo = self.engines, self._memo()
         answers: list[dict[str, tuple[Explained | Scores, int]]] = [{} for _ in found]
         faults: list[dict[str, str]] = [{} for _ in found]
+        joined: dict[tuple[InputSpec, tuple[int, ...]], np.ndarray] = {}
         for run in self.runs:
-            places = [at for at, one in enumerate(found) if one.row is None and run.id in one.prepared]
+            places = tuple(at for at, one in enumerate(found) if one.row is None and run.id in one.prepared)
             if not places:
                 continue
-            ask = engines[run.id].explain if self.steps[run.id] else engines[run.id].predict
-            tensors = [found[at].prepared[run.id].tensor for at in places]
-            for at, answer in zip(places, _answers(lambda t, ask=ask: ask(t, memo), tensors), strict=True):
+            if (run.inputs, places) not in joined:
+                tensors = [found[at].prepared[run.id].tensor for at in places]
+                joined[run.inputs, places] = np.concatenate(tensors)
+            engine = engines[run.id]
+            ask = partial(engine.explain if self.steps[run.id] else engine.predict, memo=memo)
+            for at, answer in zip(places, _answers(ask, joined[run.inputs, places]), strict=True):
                 if isinstance(answer, str):
                     faults[at][run.id] = answer
                 else:
                     answers[at][run.id] = answer
         return [Inferred(*pair) for pair in zip(answers, faults, strict=True)]
 
-    def _memo(self):
-        """For one call of `infer`; None where there is nothing to share, since telling costs a digest."""
-        from models.engines import ActivationMemo
-
+    def _memo(self) -> SharedActivations | None:
+        """For one call of `infer`; None where no two runs share a trunk."""
         trunks = [branch.trunk for run in self.runs for branch in run.branches]
-        shared = len(set(trunks)) < len(trunks)
-        return ActivationMemo(len(set(trunks))) if shared else None
+        return SharedActivations() if len(set(trunks)) < len(trunks) else None
 
     def finish(self, read: ReadItem, inferred: Inferred) -> Row:
         """The row: scores, then the steps of every run. BadInput where a step finds the disk full."""
@@ -238,17 +240,34 @@ class _StepFault(Exception):
     """A step failed in a way that is no one's input's."""
 
 
+class SharedActivations(ActivationMemo):
+    """As its base, for runs that are given the very same array: no digest of it is made, which takes longer
+    than a small network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._maps: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def get(self, trunk: str, tensor: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """The activations of this array by the trunk of that digest."""
+        key = (trunk, id(tensor))
+        if key not in self._maps:
+            self.computed += 1
+            self._maps[key] = tensor, compute()  # the array is kept: its place in memory is its name
+        return self._maps[key][1]
+
+
 def _answers(
-    ask: Callable[[np.ndarray], Explained | Scores], tensors: list[np.ndarray]
+    ask: Callable[[np.ndarray], Explained | Scores], tensor: np.ndarray
 ) -> list[tuple[Explained | Scores, int] | str]:
-    """(answer, place in it) of each tensor, or the sentence of what went wrong with it."""
+    """(answer, place in it) of each image of a tensor, or the sentence of what went wrong with it."""
     try:
-        answer = ask(np.concatenate(tensors))
-        return [(answer, at) for at in range(len(tensors))]
+        answer = ask(tensor)
+        return [(answer, at) for at in range(len(tensor))]
     except Exception as fault:
-        if len(tensors) == 1:
+        if len(tensor) == 1:
             return [str(fault) if isinstance(fault, BadInput) else told("The network", fault)]
-        return [one for tensor in tensors for one in _answers(ask, [tensor])]
+        return [one for at in range(len(tensor)) for one in _answers(ask, tensor[at : at + 1])]
 
 
 def _study_of(item: Item) -> Study:
