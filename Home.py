@@ -12,14 +12,16 @@ PURPOSE = (
     "LesionLens shows what a breast-imaging classifier says about an image, and where in the image the "
     "evidence for it lies. Open a sample below or give an image of your own in Inspect: you get the "
     "calibrated probability, a heatmap of every branch on an absolute scale, and how far the run has "
-    "proved itself. Evaluate, Training and Compare show what stands behind each run; Trust measures how far "
-    "its heatmaps can be believed; Import puts results of your own beside them."
+    "proved itself. Batch does so for a whole folder or archive, and for a slide. Evaluate, Training and "
+    "Compare show what stands behind each run; Trust measures how far its heatmaps can be believed; Import "
+    "puts results of your own beside them."
 )
 LIMITS = (
     "The runs here were trained on small public data sets or on synthetic phantoms. A heatmap shows what "
     "moved the model, which need not be the lesion and says nothing about whether the model is right. A "
     "probability holds for images like those the run was tested on. No run tells the stage of a cancer: no "
-    "public image set carries stage labels. Images stay in memory and are never written to disk."
+    "public image set carries stage labels. Images stay in memory and are never written to disk, but for "
+    "those of a batch or a slide: the page Batch says where they are kept, and for how long."
 )
 
 with page_frame("LesionLens"):
@@ -36,6 +38,7 @@ with page_frame("LesionLens"):
             show_samples(samples, listing.runs)
     else:
         st.caption("No samples are at hand.")
+    st.page_link("pages/3_Batch.py", label="Many images at once: Batch", icon=":material/stacks:")
 
     st.subheader("Runs at hand", anchor=False)
     if listing.runs:

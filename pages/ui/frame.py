@@ -17,7 +17,8 @@ NOTICE = "Research use only: not a diagnostic device"
 ABOUT = (
     f"**LesionLens {__version__}** shows what a breast-imaging classifier says about an image and where its "
     "evidence lies.\n\nFor research and teaching. It is not a medical device: do not use it to decide on the "
-    "care of a person. Images stay in the memory of this computer and are never written to disk."
+    "care of a person. Images stay in the memory of this computer and are never written to disk, but for "
+    "those of a batch or a slide, which the Batch page keeps for a time that it states."
 )
 
 _log = logging.getLogger("lesionlens.pages")

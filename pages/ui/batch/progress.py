@@ -24,7 +24,6 @@ def show(batch: PageBatch, runs: Sequence[Run], beside: DeltaGenerator) -> None:
     """The whole of it."""
     if batch.order.source.kind == "phantoms":
         beside.badge("Synthetic phantoms", color="violet")
-    st.subheader(plain(batch.title), anchor=False)
     if batch.busy:
         _watched(batch)
         _growing(batch, beside)
@@ -39,6 +38,7 @@ def _watched(batch: PageBatch) -> None:
     """How far it is; the page is drawn anew when it ends."""
     if not batch.busy:
         st.rerun()
+    st.subheader(plain(batch.title), anchor=False)
     found = batch.progress
     line, buttons = st.columns([7, 3], vertical_alignment="center")
     with line:
@@ -136,6 +136,7 @@ def _results(batch: PageBatch, beside: DeltaGenerator) -> None:
 
 def _ended(batch: PageBatch, runs: Sequence[Run]) -> None:
     """What became of it, and what can be done."""
+    st.subheader(plain(batch.title), anchor=False)
     found = batch.progress
     done = f"{found.done:,} of {amount(found.total, 'image')} are done and kept" if found.total else ""
     if batch.state == jobs.REFUSED:
