@@ -12,6 +12,8 @@ from typing import Any
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), with the full-width forms of
 # the same signs; also behind a separator in the cell, where a spreadsheet of another locale begins a new one.
 _FORMULA = re.compile(r"(^|[;\t\r\n])([ \u00a0]*)(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
+# Begins with a letter or digit and has no separator: nothing of it could be taken for a formula.
+_PLAIN = re.compile(r"([A-Za-z0-9_][^;\t\r\n]*)?")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?")
 
 
@@ -37,6 +39,13 @@ def to_csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes
 
 def safe_cell(value: Any) -> str:
     """One cell as text, made harmless."""
+    # What nearly every cell of a large table is, first.
+    if value is None:
+        return ""
+    if type(value) is float:
+        return "" if value != value else repr(value)
+    if type(value) is str and _PLAIN.fullmatch(value):
+        return value.replace("\0", "")
     value = value.item() if hasattr(value, "item") else value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""

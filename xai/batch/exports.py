@@ -33,7 +33,8 @@ _SAID = """\
 Overlays of a batch by LesionLens. {notice}
 
 Each picture is the image with the heatmap of the run's positive class laid over it. A picture under a grey
-bar has no map: the bar says why it must not be read. table.csv says what every picture belongs to.
+bar has no map: the bar says why it must not be read. table.csv says what every picture belongs to. Text that
+was burned into an image is still in its picture: pass these on only to who may see the images.
 """
 
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from models.runs import Run
 
 SHOWN = 30
-OF_PEOPLE = "This file holds images: send it only to who may see them."
+OF_PEOPLE = (
+    "This file holds images, and whatever text was burned into them: send it only to who may see them."
+)
 #: Cases that were not scored, by name; the table has all.
 LISTED = 50
 _PICTURE_SIDE = 320
@@ -227,9 +229,14 @@ def _picture(folder: Path, relative: object, alt: str) -> Picture | None:
 
 
 def _notes(row: Row, run_id: str) -> str:
-    """Laterality and view, cautions, a doubt about the image: what a reader must know beside the number."""
+    """Laterality, view and spacing, cautions, a doubt about the image: what a reader must know beside the
+    number."""
     extra = row.scores[run_id].extra
     placed = " ".join(str(row.facts[name]) for name in ("laterality", "view") if row.facts.get(name))
+    spacing = [row.facts.get(name) for name in ("row_spacing_mm", "column_spacing_mm")]
+    if all(spacing):
+        sides = " x ".join(f"{side:.3g}" for side in dict.fromkeys(spacing))
+        placed = ", ".join(filter(None, [placed, f"{sides} mm a pixel"]))
     kinds = str(extra.get(CAUTIONS) or "").split()
     notes = [placed, *(f"map {CAUTION_WORDS.get(kind, kind)}" for kind in kinds if kind != "unfamiliar")]
     level = str(extra.get(FAMILIAR) or "")

@@ -87,23 +87,21 @@ def called(probabilities: Sequence[float], run: AskedRun) -> str:
     return run.classes[max(range(len(run.classes)), key=probabilities.__getitem__)]
 
 
+_KINDS = {float: "number", int: "number", bool: "truth", str: "text", type(None): ""}
+
+
 def _seen(kinds: dict[str, str], values: Mapping[str, Cell]) -> bool:
     """Note the kind of every value, text where a column has several; whether all its texts are ASCII."""
     plain = True
     for name, value in values.items():
-        kind = _kind(value)
-        plain = plain and (kind != "text" or value.isascii())
-        known = kinds.get(name, "")
-        kinds[name] = known if not kind or kind == known else "text" if known else kind
+        kind = _KINDS[type(value)]
+        if kind == "text" and not value.isascii():
+            plain = False
+        known = kinds.get(name)
+        if known == kind or (not kind and known is not None):
+            continue
+        kinds[name] = "text" if known and kind else kind
     return plain
-
-
-def _kind(value: Cell) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "truth"
-    return "number" if isinstance(value, int | float) else "text"
 
 
 def _unlike(names: Sequence[str]) -> tuple[str, ...]:
