@@ -91,6 +91,7 @@ class Cluster:
                 include_dashboard=False,
                 object_store_memory=_STORE_BYTES,
                 _temp_dir=str(self._folder),
+                _system_config={"worker_niceness": 0},  # else every other program on the machine goes first
                 **_QUIET,
             )
         except Exception as problem:
