@@ -47,6 +47,7 @@ def main() -> int:
         rows += [first_paint("Home.py", ENGINES), first_paint(MAIN_PAGE, TENSORFLOW)]
         rows += in_a_process("tests.bench.evidence")
         rows += in_a_process("tests.bench.batch")
+        rows += in_a_process("tests.bench.batch_heatmaps")
         rows += _trust(options.run, image, Path(folder) / "audit")
         rows += _passes(run, image, options.without_tensorflow)
     print(table(rows))
