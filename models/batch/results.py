@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.batch.folder import SHARDS_FOLDER, read_header
-from models.batch.item import STATUSES, Row
+from models.batch.item import STATUSES, Row, Score
 from models.batch.journal import JOURNAL_FILE, read_lines, read_rows, whole_lines
 from models.batch.plan import meant_for
 from models.batch.scoring import FACTS, NOTICE
@@ -106,31 +107,42 @@ class Batch:
         """Arrays of one length, a case each, in the order of the input: index, key, status, why, label,
         patient_id, group; every name of FACTS. Words are str, "" where there are none; numbers float64, NaN
         where there are none."""
-        rows = list(self.rows())
-        found = {name: _words(getattr(row, name) for row in rows) for name in _WORDS}
-        found["index"] = np.array([row.index for row in rows], dtype=np.int64)
-        found |= {name: column_of([row.facts.get(name) for row in rows]) for name in FACTS}
-        return found
+        names = ("index", *_WORDS)
+        found: dict[str, list] = {name: [] for name in (*names, *FACTS)}
+        for row in self.rows():
+            for name in names:
+                found[name].append(getattr(row, name))
+            for name in FACTS:
+                found[name].append(row.facts.get(name))
+        return (
+            {"index": np.array(found["index"], dtype=np.int64)}
+            | {name: np.array(found[name], dtype=str) for name in _WORDS}
+            | {name: column_of(found[name]) for name in FACTS}
+        )
 
     def scores(self, run_id: str) -> dict[str, np.ndarray]:
         """Of one run, in the order of `columns`: probabilities float64 [n, classes] and logits [n, L], NaN
         where it gave none, `refusal` str [n], labels int64 [n] (-1 where there is none), and each column of
         its steps (numbers float64, else str)."""
-        run, rows = self.run(run_id), list(self.rows())
-        none_p, none_l = (float("nan"),) * len(run.classes), (float("nan"),) * run.logits
-        found = [row.scores.get(run_id) for row in rows]
-        meant = {label: run.label_index(label) for label in {row.label for row in rows}}
-        arrays = {
-            "probabilities": np.array([s.probabilities if s else none_p for s in found], dtype=np.float64),
-            "logits": np.array([s.logits if s else none_l for s in found], dtype=np.float64),
-            "refusal": _words(row.refusals.get(run_id, "") for row in rows),
-            "labels": np.array([meant[row.label] for row in rows], dtype=np.int64),
-        }
-        arrays["probabilities"] = arrays["probabilities"].reshape(len(rows), len(run.classes))
-        arrays["logits"] = arrays["logits"].reshape(len(rows), run.logits)
-        return arrays | {
-            name: column_of([s.extra.get(name) if s else None for s in found]) for name in run.columns
-        }
+        run = self.run(run_id)
+        nothing = Score((float("nan"),) * len(run.classes), (float("nan"),) * run.logits)
+        numbers, labels, refusals = array("d"), array("q"), []
+        extra: dict[str, list] = {name: [] for name in run.columns}
+        meant = _Meant(run)
+        for row in self.rows():
+            score = row.scores.get(run_id, nothing)
+            numbers.extend((*score.probabilities, *score.logits))
+            labels.append(meant[row.label])
+            refusals.append(row.refusals.get(run_id, ""))
+            for name, values in extra.items():
+                values.append(score.extra.get(name))
+        both = _table(numbers, run)
+        return {
+            "probabilities": both[:, : len(run.classes)],
+            "logits": both[:, len(run.classes) :],
+            "refusal": np.array(refusals, dtype=str),
+            "labels": np.array(labels, dtype=np.int64),
+        } | {name: column_of(values) for name, values in extra.items()}
 
     def predictions(self, run_id: str) -> Predictions:
         """What the run said of the cases it scored, in the order of the input; labels -1 where there are
@@ -138,39 +150,46 @@ class Batch:
         from models.evaluation import Predictions
 
         run = self.run(run_id)
-        rows = [row for row in self.rows() if run_id in row.scores]
-        meant = {label: run.label_index(label) for label in {row.label for row in rows}}
+        keys, patients, groups = [], [], []
+        numbers, labels = array("d"), array("q")
+        meant = _Meant(run)
+        for row in self.rows():
+            score = row.scores.get(run_id)
+            if score is None:
+                continue
+            keys.append(row.key)
+            patients.append(row.patient_id or row.key)
+            groups.append(row.group or row.patient_id or row.key)
+            labels.append(meant[row.label])
+            numbers.extend((*score.probabilities, *score.logits))
+        both = _table(numbers, run)
         return Predictions(
             classes=run.classes,
-            case_ids=np.array([row.key for row in rows], dtype=str),
-            patient_ids=np.array([row.patient_id or row.key for row in rows], dtype=str),
-            groups=np.array([row.group or row.patient_id or row.key for row in rows], dtype=str),
-            splits=np.full(len(rows), "", dtype=str),
-            labels=np.array([meant[row.label] for row in rows], dtype=np.int64),
-            probabilities=np.array(
-                [row.scores[run_id].probabilities for row in rows], dtype=np.float64
-            ).reshape(len(rows), len(run.classes)),
-            logits=np.array([row.scores[run_id].logits for row in rows], dtype=np.float64).reshape(
-                len(rows), run.logits
-            ),
+            case_ids=np.array(keys, dtype=str),
+            patient_ids=np.array(patients, dtype=str),
+            groups=np.array(groups, dtype=str),
+            splits=np.full(len(keys), "", dtype=str),
+            labels=np.array(labels, dtype=np.int64),
+            probabilities=both[:, : len(run.classes)],
+            logits=both[:, len(run.classes) :],
         )
 
     @cached_property
     def _scan(self) -> tuple[np.ndarray, dict[str, int]]:
         """One pass: (index, byte before the line) of each case once, and the counts."""
         seen: set[str] = set()
-        places: list[tuple[int, int]] = []
+        places = array("q")
         counts: Counter[str] = Counter(dict.fromkeys(STATUSES, 0))
         for at, _, row in read_lines(self.folder, 0, self.offset):
             if row.key not in seen:
                 seen.add(row.key)
-                places.append((row.index, at))
+                places.extend((row.index, at))
                 counts[row.status] += 1
         for row in self._shards():
             if row.key not in seen:
                 seen.add(row.key)
                 counts[row.status] += 1
-                places.append((row.index, -1))
+                places.extend((row.index, -1))
         return np.array(places, dtype=np.int64).reshape(-1, 2), dict(counts)
 
     @property
@@ -265,8 +284,20 @@ def _run(told: Mapping[str, Any], header: Mapping[str, Any]) -> BatchRun:
     )
 
 
-def _words(values) -> np.ndarray:
-    return np.array(list(values), dtype=str)
+def _table(numbers: array, run: BatchRun) -> np.ndarray:
+    """float64 [n, classes + L] of numbers row by row."""
+    return np.array(numbers, dtype=np.float64).reshape(-1, len(run.classes) + run.logits)
+
+
+class _Meant(dict[str, int]):
+    """Label as written -> the class it means to a run, each looked up once."""
+
+    def __init__(self, run: BatchRun) -> None:
+        self._run = run
+
+    def __missing__(self, label: str) -> int:
+        self[label] = self._run.label_index(label)
+        return self[label]
 
 
 def column_of(values: list[float | int | str | bool | None]) -> np.ndarray:

@@ -101,7 +101,8 @@ def run_batch(
     runs = _runs(options)
     check_runs(runs)
     plan = _plan(options, runs, steps)
-    for sentence in plan.listing.notices:
+    notices = [*plan.listing.notices, *_notices(runs)]
+    for sentence in notices:
         print(sentence, file=sys.stderr)
     before = _done_before(plan)
     try:
@@ -109,7 +110,7 @@ def run_batch(
     except Cancelled as stopped:
         print(f"{stopped} The same command with --resume does the rest.", file=sys.stderr)
         return INTERRUPTED
-    document = report(batch, runs, plan.listing.notices, time.perf_counter() - began, before)
+    document = report(batch, runs, notices, time.perf_counter() - began, before)
     document |= finish(batch) if finish else {}
     if options.json:
         print_json(document)
@@ -147,6 +148,12 @@ def _plan(options: argparse.Namespace, runs: Sequence[Run], steps: Steps) -> Bat
     )
 
 
+def _notices(runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs:
+        if (cut := run.card.prepare.get("cut", "none")) != "none":
+            yield f"The run {run.id} was trained on parts of images ({cut}) and here sees them whole."
+
+
 def _done_before(plan: BatchPlan) -> int:
     """Cases that an earlier call did, so that the rate is of this one alone."""
     from models.batch import read_batch
@@ -158,7 +165,7 @@ def _done_before(plan: BatchPlan) -> int:
 
 
 def _worked(options: argparse.Namespace, plan: BatchPlan) -> Batch:
-    with _Bar(options.json) as bar:
+    with _Bar() as bar:
         if options.ray:
             from models.batch.on_ray import RayJob
 
@@ -194,10 +201,10 @@ def _stopping(cancel: Callable[[], None]) -> Iterator[None]:
 class _Bar:
     """Progress on stderr, in place on a terminal; nothing where there is none."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit="image", disable=quiet or None, file=sys.stderr, dynamic_ncols=True)
+        self._bar = tqdm(unit="image", disable=None, file=sys.stderr, dynamic_ncols=True)
         self._first = True
 
     def __enter__(self) -> _Bar:
