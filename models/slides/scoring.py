@@ -119,13 +119,15 @@ class SlideJob:
         use or holds another slide's or run's tiles.
         """
         from models.batch.journal import Journal
-        from models.batch.storage import locked
+        from models.batch.storage import locked, write_json
 
         self._stop.clear()
         with locked(self.folder):
-            self._claim()
+            self._check_folder()
             if self.survey is None:
                 self.survey = survey(self.slide, self.spec)
+            # Only now: a slide that is refused leaves the folder free for another try.
+            write_json(self.folder / SLIDE_FILE, self._signature())
             left = self._take_over()
             with closing(Journal(self.folder)) as journal:
                 try:
@@ -136,13 +138,10 @@ class SlideJob:
             raise BadInput(f"Not one tile could be read: {next(iter(self._unreadable.values()))}")
         return self.scores
 
-    def _claim(self) -> None:
-        """The folder is this job's, or was."""
-        from models.batch.storage import write_json
-
+    def _check_folder(self) -> None:
+        """The folder is free, or this job's own."""
         path = self.folder / SLIDE_FILE
         if not path.exists():
-            write_json(path, self._signature())
             return
         if not self._resume:
             raise BadInput(

@@ -263,6 +263,8 @@ def _notices(slide: Slide, spec: TileSpec) -> tuple[str, ...]:
             f"The slide's pixels ({slide.mpp:.3g} µm) are coarser than those the run was trained on "
             f"({spec.mpp:.3g} µm): tiles were enlarged and lack detail the run knows."
         )
+    if slide.holes:
+        told.append("Parts of the slide are damaged: they were taken for glass, tissue there is missing.")
     if slide.mpp_given:
         told.append(f"The scale of {slide.mpp:.3g} µm per pixel was given by hand, not read from the file.")
     return tuple(told)

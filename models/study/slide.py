@@ -38,6 +38,7 @@ READ_PROPERTIES = ("openslide.mpp-x", "openslide.mpp-y", "openslide.objective-po
 #: an inch has a printer's default, not a scale.
 _FINEST, _COARSEST = 0.02, 40.0
 _MOST_UNEQUAL = 1.1
+_LEAST_BLOCK, _MOST_HOLES = 48, 400
 
 VENDORS = {
     "aperio": "Aperio",
@@ -149,7 +150,8 @@ class Slide:
     mpp_given: whether a person said so and not the file. objective: the scan's magnification, or None.
     levels: the pyramid, full size first. vendor: OpenSlide's name of the format. digest: sha256 of the file's
     size and its first and last MiB, in hexadecimal: the whole of a file of gigabytes is not read to tell two
-    slides apart, so two that differ in their middle alone are one by it. name: for display.
+    slides apart, so two that differ in their middle alone are one by it. name: for display. holes: damaged
+    parts met while a thumbnail was read.
     """
 
     def __init__(
@@ -166,6 +168,7 @@ class Slide:
         own, self.objective = _scale(handle.properties)
         self.mpp, self.mpp_given = (own, False) if mpp is None else (float(mpp), True)
         self.digest = _digest(path)
+        self.holes = 0
 
     def __enter__(self) -> Slide:
         return self
@@ -211,7 +214,10 @@ class Slide:
 
     def thumbnail(self, side: int) -> np.ndarray:
         """uint8 RGB [h, w, 3] of the whole slide, its longer side `side` pixels, averaged down block by
-        block: memory does not grow with the slide. BadInput where it is too large and has no pyramid."""
+        block: memory does not grow with the slide. Damaged parts are white, and `holes` counts them.
+
+        BadInput where it is too large and has no pyramid, or too much of it is damaged.
+        """
         factor = max(self.width, self.height) / side
         size = max(1, round(self.width / factor)), max(1, round(self.height / factor))
         source = self.levels[self._level_for(factor)]
@@ -228,10 +234,28 @@ class Slide:
                 rows, columns = min(step, size[1] - top), min(step, size[0] - left)
                 # Rounded sizes differ by a little between the axes: each has its own factor.
                 fx, fy = self.width / size[0], self.height / size[1]
-                canvas[top : top + rows, left : left + columns] = self._scaled(
-                    left * fx, top * fy, columns, rows, fx, fy
-                )
+                part = canvas[top : top + rows, left : left + columns]
+                self._fill(part, left, top, fx, fy)
         return canvas
+
+    def _fill(self, part: np.ndarray, left: int, top: int, fx: float, fy: float) -> None:
+        """Read a block of a thumbnail into its place; where it is damaged, in quarters, down to a few pixels,
+        which are left white."""
+        rows, columns = part.shape[:2]
+        try:
+            part[:] = self._scaled(left * fx, top * fy, columns, rows, fx, fy)
+        except BadInput:
+            if max(rows, columns) <= _LEAST_BLOCK:
+                part[:] = 255
+                self.holes += 1
+                if self.holes > _MOST_HOLES:
+                    raise
+                return
+            middle, centre = -(-rows // 2), -(-columns // 2)
+            for down in (slice(0, middle), slice(middle, rows)):
+                for across in (slice(0, centre), slice(centre, columns)):
+                    if part[down, across].size:
+                        self._fill(part[down, across], left + across.start, top + down.start, fx, fy)
 
     def _level_for(self, downsample: float) -> int:
         """The coarsest level that is fine enough, with a little tolerance for rounded downsamples."""
