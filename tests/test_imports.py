@@ -51,9 +51,15 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file; walking through them all is what takes time here."""
+    return tuple(ast.walk(_tree(path)))
+
+
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted name) of every absolute import of a file, those inside functions too."""
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -104,16 +110,19 @@ def test_files_are_decoded_in_the_study_room_alone():
 def _decoding_calls(path: Path) -> Iterator[tuple[int, str]]:
     pillow = {
         alias.asname or alias.name
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if isinstance(node, ast.ImportFrom) and node.module == "PIL"
         for alias in node.names
     }
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(path):
         if not isinstance(node, ast.Call):
             continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", None))
+        if name != "open" and name not in DECODERS:
+            continue
         called = ast.unparse(node.func)
-        owner, _, name = called.rpartition(".")
-        if name in DECODERS or (name == "open" and (owner in pillow or owner.startswith("PIL."))):
+        owner = called.rpartition(".")[0]
+        if name in DECODERS or owner in pillow or owner.startswith("PIL."):
             yield node.lineno, called
 
 
@@ -130,7 +139,7 @@ def test_streamlit_caches_live_in_two_files():
         _where(path, node.lineno, ast.unparse(node))
         for path in SOURCES
         if _relative(path) not in CACHES
-        for node in ast.walk(_tree(path))
+        for node in _nodes(path)
         if (isinstance(node, ast.Attribute) and node.attr in CACHE_DECORATORS)
         or (isinstance(node, ast.alias) and node.name in CACHE_DECORATORS)
     ]
