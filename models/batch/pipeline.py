@@ -30,8 +30,8 @@ AHEAD = 3
 HELD_BYTES = 256 << 20
 """Pictures kept at a time, decoding threads apart; a batch is cut short rather than going beyond it."""
 MOST_WORKERS = 16
-NICE = 5
-"""Of the threads that read, against 0 of the network's."""
+NICE = 2
+"""Of the threads that read, above that of the network's."""
 _SOON, _TICK = 1.0, 0.1
 
 
@@ -44,7 +44,8 @@ def yield_to_the_network() -> None:
     """Let this thread have what the network leaves of the cores (Linux). Its threads wait for one another, so
     that one core taken from them stops all; a reader that is late is waited for by nobody until then."""
     with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
 
 
 def loaded_bytes(item: Item) -> int:
