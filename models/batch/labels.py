@@ -93,10 +93,11 @@ class Labels:
         return bool(end) and self.find(name) is None
 
     def mask_path(self, row: Label) -> Path | None:
-        """The row's mask as a file beside the label file, or None."""
+        """The row's mask as a file beside the label file, or None where there is none."""
         if not row.mask_file or self.folder is None:
             return None
-        return self.folder / row.mask_file
+        path = (self.folder / row.mask_file).absolute()
+        return path if path.is_file() else None
 
     def labels(self) -> tuple[str, ...]:
         """The distinct labels in their order; an empty one is none."""

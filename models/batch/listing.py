@@ -201,7 +201,8 @@ class Listing:
                 path = _path(source, entry)
                 survey.see(entry.key or entry.name, self._label_folders(source, entry))
                 row = self._labels.find(path) if self._labels is not None else None
-                survey.see_label((row.label if row else "") or entry.label, row, path)
+                mask = self._labels.mask_path(row) if row is not None else None
+                survey.see_label((row.label if row else "") or entry.label, row, path, mask is not None)
                 if self._frames == "all" and names.may_be_dicom(entry.name):
                     survey.items = None
         return survey

@@ -15,7 +15,7 @@ from models.batch.inputs.loads import FileOf, united
 from models.batch.inputs.names import sentence
 from models.batch.item import Load
 from models.errors import BadInput
-from models.study import Limits
+from models.study import Limits, slide_format
 
 LINK_OUT = "is a link that leads out of the folder: put the file itself there."
 BROKEN_LINK = "is a link that leads nowhere: put the file itself there."
@@ -256,15 +256,7 @@ def slide_refusal(path: Path) -> str:
     if not path.name.casefold().endswith((".tif", ".tiff")):
         return ""
     try:
-        slide = path.stat().st_size > Limits().max_bytes and _slide_format(path)
+        slide = path.stat().st_size > Limits().max_bytes and slide_format(path)
     except OSError:
         return ""  # whoever reads the file says so
     return sentence(path.name, names.SLIDE) if slide else ""
-
-
-def _slide_format(path: Path) -> str | None:
-    try:
-        from models.study import slide_format
-    except ImportError:
-        return None
-    return slide_format(path)

@@ -30,14 +30,16 @@ class Survey:
 
     entries: None where there was no pass. items: None where that or frames that were not counted keep it
     unknown. levels: folders that may be labels, None without a pass. matched: label row -> the first file it
-    was found for; ambiguous: row -> another file. masks: whether a row names a mask.
+    was found for; ambiguous: row -> another file. masks: those that rows name and that are there;
+    masks_missing: those that are not.
     """
 
     items: int | None = 0
     entries: int | None = 0
     levels: Levels | None = field(default_factory=no_levels)
     labels: dict[str, None] = field(default_factory=dict)
-    masks: bool = False
+    masks: int = 0
+    masks_missing: int = 0
     matched: dict[Label, str] = field(default_factory=dict)
     ambiguous: dict[Label, str] = field(default_factory=dict)
     _digests: array = field(default_factory=lambda: array("Q"))
@@ -56,12 +58,14 @@ class Survey:
             if len(level) <= MOST_FOLDERS:
                 level[folder] = None
 
-    def see_label(self, label: str, row: Label | None, path: str) -> None:
+    def see_label(self, label: str, row: Label | None, path: str, has_mask: bool) -> None:
         if label:
             self.labels[label] = None
         if row is None:
             return
-        self.masks |= bool(row.mask_file)
+        if row.mask_file:
+            self.masks += has_mask
+            self.masks_missing += not has_mask
         if self.matched.setdefault(row, path) != path:
             self.ambiguous.setdefault(row, path)
 
@@ -100,10 +104,15 @@ def check_matches(labels: Labels, surveys: Sequence[Survey], title: str) -> list
             f"None of the {len(labels):,} files that {labels.title} labels is in {title} (the first is "
             f'"{example}"): write the files as they are called there.'
         )
-    missing = [row.file for row in labels.rows if row not in matched]
-    if not missing:
-        return []
-    return [
-        f"{len(missing):,} of the {len(labels):,} files that {labels.title} labels are not in {title}: "
-        f"{names.first_of(missing)}."
-    ]
+    notices = []
+    if missing := [row.file for row in labels.rows if row not in matched]:
+        notices.append(
+            f"{len(missing):,} of the {len(labels):,} files that {labels.title} labels are not in {title}: "
+            f"{names.first_of(missing)}."
+        )
+    if masks := sum(survey.masks_missing for survey in surveys):
+        notices.append(
+            f"{masks:,} of the masks that {labels.title} names were not found beside it: give a label file from a "
+            "folder that holds them, or name them as their image with _mask at the end."
+        )
+    return notices

@@ -95,6 +95,12 @@ def test_labels_reach_their_items(tmp_path):
     assert items["1.png"].mask() == tmp_path / "drawn/1-outline.png"
     assert (items["1.png"].label, items["1.png"].patient_id, items["1.png"].group) == ("benign", "p1", "g1")
     assert items["3.png"].label == ""
+    (tmp_path / "drawn" / "1-outline.png").unlink()
+    listing = list_inputs([archive], labels=read_labels(table))
+    assert (
+        not listing.has_masks and "1 of the masks that labels.csv names were not found" in listing.notices[1]
+    )
+    assert [item.mask for item in listing] == [None] * 4
 
 
 def test_a_mask_that_a_row_names_is_no_image(tmp_path):

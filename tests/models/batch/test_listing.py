@@ -89,7 +89,7 @@ def test_a_tiff_too_large_for_a_picture_is_asked_whether_it_is_a_slide(tmp_path,
     root = tree(tmp_path, "a.tif", "b.tif")
     os.truncate(root / "b.tif", 65 << 20)  # sparse: it takes no room
     asked = []
-    monkeypatch.setattr(folders, "_slide_format", lambda path: asked.append(path.name) or "generic-tiff")
+    monkeypatch.setattr(folders, "slide_format", lambda path: asked.append(path.name) or "generic-tiff")
     a, b = list_inputs([root])
     assert a.why == "" and "whole slide" in b.why and set(asked) == {"b.tif"}
 
