@@ -112,7 +112,7 @@ def check_matches(labels: Labels, surveys: Sequence[Survey], title: str) -> list
         )
     if masks := sum(survey.masks_missing for survey in surveys):
         notices.append(
-            f"{masks:,} of the masks that {labels.title} names were not found beside it: give a label file from a "
-            "folder that holds them, or name them as their image with _mask at the end."
+            f"{masks:,} of the masks that {labels.title} names were not found beside it: give a label file "
+            "from a folder that holds them, or name them as their image with _mask at the end."
         )
     return notices
