@@ -48,14 +48,14 @@ class BatchFolder:
             stack.enter_context(locked(self.path))
             self.header = self._header()
             self.resumed = "started" in self.header
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.header |= {"started": self.header.get("started", now), "finished": None, "complete": False}
+            self._write()  # before anything else: a folder with a journal and no header is nobody's
             self.journal = Journal(self.path)
             stack.callback(self.journal.close)
             self.done: set[str] = set()
             self.counts: Counter[str] = Counter()
             self._take_over()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.header |= {"started": self.header.get("started", now), "finished": None, "complete": False}
-            self._write()
             self._closing = stack.pop_all()
         return self
 

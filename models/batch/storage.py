@@ -64,7 +64,7 @@ def locked(folder: Path) -> Iterator[None]:
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"{folder} is a file: give a folder.")
         folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _lock_soon(file):
             raise BadInput(f"Another batch is at work in {folder}: wait for it or give another folder.")
@@ -76,7 +76,7 @@ def locked(folder: Path) -> Iterator[None]:
 def at_work(folder: Path) -> bool:
     """Whether some process is at work in the folder now."""
     try:
-        file = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(folder / LOCK_FILE, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -103,6 +103,8 @@ def _lock(file: int, shared: bool = False) -> bool:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks: as without flock
+        return True
     return True
 
 
@@ -130,7 +132,7 @@ def whole_file(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO]:
 def sync_folder(folder: Path) -> None:
     """The names in the folder, on disk as well; where a file system knows no such thing, nothing."""
     with suppress(OSError):
-        file = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(file)
         finally:

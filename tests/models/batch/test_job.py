@@ -136,6 +136,18 @@ def test_an_input_that_grew_keeps_its_order(tiny, pictures, tmp_path):
     assert indices == sorted(indices)
 
 
+def test_a_kill_before_the_first_case_leaves_a_folder_to_go_on_in(tiny, pictures, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for number, name in enumerate(("folder.write_json", "folder.Journal", "job.Feeder", "job.write_tables")):
+        out = tmp_path / str(number)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(f"models.batch.{name}", killed)
+            job(tiny, listed(pictures[:3]), out).work()
+        assert len(job(tiny, listed(pictures[:3]), out, resume=True).work()) == 3
+
+
 def test_a_folder_is_of_one_batch_and_of_one_process(tiny, pictures, tmp_path):
     folder = tmp_path / "out"
     few = listed(pictures[:3])
