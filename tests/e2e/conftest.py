@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "Home.py", f"--server.port={port}"]
-    environment = os.environ | {"LESIONLENS_RUNS": str(runs)}
+    environment = os.environ | {"LESIONLENS_RUNS": str(runs), "LESIONLENS_WORK": str(runs / "batches")}
     log = open(runs / "server.log", "w+")  # noqa: SIM115 - the server writes to it until it ends
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:

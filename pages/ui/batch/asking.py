@@ -59,7 +59,7 @@ def ask_images() -> Images:
     st.subheader("Images", anchor=False)
     source = st.segmented_control(
         "Where they come from", SOURCES, default=FILES, required=True, key=FROM, bind="query-params",
-        label_visibility="collapsed",
+        label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     if source == AT_HAND:
         return _ask_pack()

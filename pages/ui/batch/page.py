@@ -56,7 +56,7 @@ def show_slides(beside: DeltaGenerator) -> None:
 def ask() -> None:
     """Ask for a batch, and begin it."""
     st.write(INTRODUCTION)
-    left, right = st.columns([6, 4], gap="large")
+    left, right = st.columns([6, 4], gap="medium")
     order, images = None, Images()
     with left, guarded():
         images = asking.ask_images()
