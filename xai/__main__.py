@@ -22,6 +22,7 @@ from xai.methods import DEFAULT_METHOD, METHODS, check_method, passes, same_as  
 if TYPE_CHECKING:
     from models.engines import Engine
     from models.runs import Run
+    from models.study import Study
     from xai.explain import CaseExplanation
     from xai.methods import Watch
 
@@ -142,7 +143,7 @@ def _explained(options: argparse.Namespace, run: Run, engine: Engine) -> Iterato
             yield None
             continue
         if not options.json:
-            print(summary(str(image), result, fields["files"]))
+            print(summary(fields["image"], result, fields["files"]))
         yield fields
 
 
@@ -166,7 +167,7 @@ def _check_request(options: argparse.Namespace) -> None:
 def _explain_one(
     options: argparse.Namespace, run: Run, engine: Engine, image: Path, mask: Path | None, start: float
 ) -> tuple[dict[str, Any], CaseExplanation]:
-    from models.study import mask_for, read_mask, read_study
+    from models.study import display_name, mask_for, read_mask, read_study
     from xai.explain import explain_study
     from xai.export import document, write_explanation
 
@@ -191,7 +192,9 @@ def _explain_one(
     files = write_explanation(result, options.out, start, decode)
     # A program that reads stdout may stand anywhere; the document on disk stands beside its files.
     paths = [str(path.resolve()) for path in files]
-    return document(result, str(image), paths, start, decode), result
+    # A DICOM's name may be its patient's: where the reader replaced it, no document has it.
+    named = str(image) if study.name == display_name(image) else study.name
+    return document(result, named, paths, start, decode), result
 
 
 @contextmanager
@@ -233,9 +236,18 @@ def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
             f"  lesion: peak {'inside' if m.pointing else 'outside'}, IoU {m.iou:.2f}, "
             f"evidence inside {m.energy:.0%}"
         )
+    lines += [f"  image: {line}" for line in _stated(result.study)]
     lines += [f"  note: {notice}" for notice in result.study.notices]
     lines += [f"  caution: {caution.sentence}" for caution in result.cautions]
     return "\n".join([*lines, *(f"  {file}" for file in files)])
+
+
+def _stated(study: Study) -> list[str]:
+    """Side, view and spacing of a DICOM, in one line."""
+    from xai.report import image_facts
+
+    told = ", ".join(f"{name.casefold()} {value}" for name, value in image_facts(study))
+    return [] if study.dicom is None else [f"{told}; text burned into the pixels is not removed"]
 
 
 def _sum_of_parts(result: CaseExplanation) -> str:

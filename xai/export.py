@@ -22,6 +22,7 @@ from xai.methods import DEFAULT_METHOD
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, draw_overlay
 
 if TYPE_CHECKING:
+    from models.study import Study
     from xai.explain import CaseExplanation
     from xai.heatmap import Heatmap
     from xai.measures import Localisation
@@ -43,7 +44,9 @@ def document(
 
     image: what to call the image, its display name by default. files: what was written for it.
     seconds.start: process start until the first image is opened; seconds.decode: file to network input;
-    None where nobody measured it. against: the class a contrastive map holds `class` against, else None.
+    None where nobody measured it. laterality, view, spacing_mm ([row, column]) and frame (from 1, of a file
+    of several) are None where they are not known. against: the class a contrastive map holds `class`
+    against, else None.
     why_no_contributions: a sentence where they and the rest are None. relative: the map has no fixed scale,
     its colours are shares of its own maximum. Every float is finite or None.
     """
@@ -57,6 +60,7 @@ def document(
     }
     return {
         "image": image or result.study.name,
+        **stated(result.study),
         "label": reading.label,
         "probabilities": {name: _number(p) for name, p in reading.probabilities.items()},
         "threshold": _number(reading.threshold),
@@ -82,6 +86,16 @@ def document(
         "run_digest": run.digest,
         "version": __version__,
         "files": list(files),
+    }
+
+
+def stated(study: Study) -> dict[str, Any]:
+    """What an export says of the image itself, and nothing else that its file held."""
+    return {
+        "laterality": study.laterality,
+        "view": study.view,
+        "spacing_mm": None if study.spacing_mm is None else list(study.spacing_mm),
+        "frame": study.frame + 1 if study.frames > 1 else None,
     }
 
 
@@ -131,12 +145,12 @@ def overlay_png(
 def file_stem(result: CaseExplanation) -> str:
     """A file name without ending that is safe everywhere and the same for the same question only.
 
-    The image's name, eight digits of its content (two images of one name don't meet), the run, the class and
-    whatever else was asked.
+    The image's name, side and view where they are known, eight digits of its content (two images of one name
+    don't meet), the run, the class and whatever else was asked.
     """
-    name = Path(result.study.name).stem
-    parts = (name, result.study.digest[:8], result.run.id, _question(result))
-    return "-".join(filter(None, map(safe_part, parts)))
+    name, study = Path(result.study.name).stem, result.study
+    parts = (name, study.laterality, study.view, study.digest[:8], result.run.id, _question(result))
+    return "-".join(filter(None, (safe_part(part) for part in parts if part)))
 
 
 def _question(result: CaseExplanation) -> str:

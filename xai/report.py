@@ -11,6 +11,7 @@ from models.reports.wording import DIGITS, told
 from xai.cam import why_no_contributions
 from xai.drawing import draw_as
 from xai.export import png_bytes
+from xai.measures.areas import hot_share
 from xai.methods import METHODS
 from xai.overlay import DEFAULT_COLOURS, DEFAULT_OPACITY, to_rgb
 from xai.trust import WORDS
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from models.reports.document import Part
     from models.runs import Run
+    from models.study import Study
     from xai.explain import CaseExplanation
     from xai.heatmap import Heatmap
     from xai.trust import TrustCard
@@ -31,6 +33,7 @@ MEASURES = {
     "average_precision": "Average precision of the pixels",
 }
 LONGEST_SIDE = 1200
+NOT_STATED = "not stated"
 OF_A_PERSON = "This file holds the image itself: send it only to who may see the image."
 
 
@@ -51,7 +54,7 @@ def explanation_report(
         *((Section("How far the map can be trusted", _trust(card)),) if card else ()),
         Section(f"Evidence for {title}", _pictures(result, opacity, colours, drawing)),
         Section("What the margin is made of", _contributions(result)),
-        Section("Against the lesion mask", _measures(result)),
+        Section("Against the lesion mask", (*_measures(result), *_areas(result))),
         Section("The run's record", _record(run)),
         Section("Where this comes from", _origin(result)),
     )
@@ -96,7 +99,7 @@ def study_notices(result: CaseExplanation) -> tuple[str, ...]:
 def _pictures(result: CaseExplanation, opacity: float, colours: str, style: str) -> tuple[Part, ...]:
     shown = _reduced(result.study.display())
     mask = None if result.mask is None else _reduced(result.mask[..., None].astype(np.uint8))[..., 0] > 0
-    figures = [Figure("The image as stored.", "The image", png=png_bytes(to_rgb(shown)), width=0.5)]
+    figures = [Figure(_bare(result.study), "The image", png=png_bytes(to_rgb(shown)), width=0.5)]
     for heatmap in (result.joint, *(result.heatmaps if len(result.heatmaps) > 1 else ())):
         drawing = png_bytes(draw_as(shown, heatmap, style, opacity, colours, mask))
         alt = f"Heatmap of {result.label}, {_named(heatmap)}"
@@ -107,6 +110,12 @@ def _pictures(result: CaseExplanation, opacity: float, colours: str, style: str)
     if not result.study.synthetic:
         notes.append(OF_A_PERSON)
     return (*figures, *(Text(note, "small") for note in notes))
+
+
+def _bare(study: Study) -> str:
+    side = " ".join(filter(None, (study.laterality, study.view)))
+    how = "as stored" if study.dicom is None else f"shown by its {study.dicom.shown_by}"
+    return f"The image {how}{f', {side}' if side else ''}."
 
 
 def _reduced(pixels: np.ndarray) -> np.ndarray:
@@ -179,11 +188,40 @@ def _record(run: Run) -> tuple[Part, ...]:
     )
 
 
+def image_facts(study: Study) -> list[tuple[str, str]]:
+    """Side, view and spacing, "not stated" where a file does not say: all that a report has of its header."""
+    spacing = study.spacing_mm and " x ".join(f"{side:.4g}" for side in study.spacing_mm) + " mm"
+    rows = [
+        ("Laterality", study.laterality or NOT_STATED),
+        ("View", study.view or NOT_STATED),
+        ("Pixel spacing", spacing or NOT_STATED),
+    ]
+    return rows + ([("Frame", f"{study.frame + 1:,} of {study.frames:,}")] if study.frames > 1 else [])
+
+
+def _areas(result: CaseExplanation) -> tuple[Text, ...]:
+    """How large the hot region is, and the lesion: in square millimetres where a pixel's size is known."""
+    if result.joint.blank:
+        return ()
+    regions = [("Hot region, at least half of the map's maximum", hot_share(result.joint))]
+    if result.mask is not None:
+        regions.append(("Lesion mask", float(result.mask.mean())))
+    return (Text(" ".join(f"{name}: {area(result.study, share)}." for name, share in regions)),)
+
+
+def area(study: Study, share: float) -> str:
+    """A share of the image in words: "38 mm² (1.2 % of the image)", or the share alone."""
+    percent = f"{100 * share:.1f} % of the image"
+    size = study.area_mm2(share * study.height * study.width)
+    return percent if size is None else f"{size:,.0f} mm² ({percent})"
+
+
 def _origin(result: CaseExplanation) -> tuple[Part, ...]:
     study, run, reading = result.study, result.run, result.reading
     card = run.card
     pairs = [
         ("Image", f"{study.width:,} x {study.height:,} pixels"),
+        *image_facts(study),
         ("Its digest", study.digest[:DIGITS]),
         ("Run", run.id),
         ("Its digest", run.digest[:DIGITS]),

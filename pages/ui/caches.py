@@ -31,7 +31,7 @@ from models.runs import Listing, Run, list_runs, run_roots
 from models.runs.cases import CaseTable, read_cases
 from models.runs.leaderboard import Landmark
 from models.runs.leaderboard import landmarks as published_figures
-from models.study import Study, mask_for, read_mask, read_study
+from models.study import Study, Window, count_frames, mask_for, read_mask, read_study
 from pages.ui.comparing.numbers import PairNumbers
 from pages.ui.evaluation.view import Filter, kept
 from pages.ui.importing.session_runs import SessionRuns
@@ -55,18 +55,20 @@ class Mask:
 
 @dataclass(frozen=True)
 class File:
-    """Bytes of an image file with the name to show; `digest` stands for both in a cache's key."""
+    """Bytes of an image file with the name to show; `digest` stands for all in a cache's key. frame and
+    window: of a DICOM, as `read_study` takes them."""
 
     content: bytes
     name: str
     modality: str | None = None
     synthetic: bool = False
+    frame: int = 0
+    window: Window | None = None
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(
-            self.content + repr((self.name, self.modality, self.synthetic)).encode()
-        ).hexdigest()
+        told = repr((self.name, self.modality, self.synthetic, self.frame, self.window))
+        return hashlib.sha256(hashlib.sha256(self.content).digest() + told.encode()).hexdigest()
 
 
 def _digest(thing: File | Study | Run | Mask) -> str:
@@ -283,7 +285,16 @@ def landmarks() -> tuple[Landmark, ...]:
 @st.cache_resource(max_entries=4, scope="session", show_spinner=False, hash_funcs=_KEYS)
 def study(file: File) -> Study:
     """The decoded image. BadInput for whatever is not a whole image."""
-    return read_study(file.content, file.name, modality=file.modality, synthetic=file.synthetic)
+    return read_study(
+        file.content, file.name, modality=file.modality, synthetic=file.synthetic, frame=file.frame,
+        window=file.window,
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=4, scope="session", show_spinner=False, hash_funcs=_KEYS)
+def frames(file: File) -> int:
+    """How many frames the file has to choose from."""
+    return count_frames(file.content, file.name)
 
 
 @st.cache_resource(max_entries=4, scope="session", show_spinner=False, hash_funcs=_KEYS)

@@ -12,6 +12,9 @@ from models.study import Study
 from pages.ui import caches, figures, sentences, state, trust_caches, viewer
 from pages.ui.palette import palette
 from pages.ui.pictures import Style, contour_lines
+from pages.ui.viewing.controls import as_shown
+from pages.ui.viewing.showing import area_line, show_facts
+from pages.ui.viewing.words import picture_caption
 from xai.cam import target_title, why_no_contributions
 from xai.explain import CaseExplanation, Reading
 from xai.heatmap import Heatmap
@@ -29,6 +32,7 @@ def show_study(study: Study, place: DeltaGenerator, *, named: bool = True) -> No
         place.badge("Synthetic phantom", color="violet")
     line = sentences.study_line(study)
     place.caption(line if named else line.removeprefix(f"{study.name}: "), width="content")
+    show_facts(study)
     for notice in study.notices:
         st.caption(notice)
 
@@ -89,28 +93,30 @@ def show_doubts(reading: Reading) -> None:
 
 def show_maps(result: CaseExplanation, name: str, style: Style, held: str = "") -> None:
     """The image beside its heatmap. held: a word why the heatmap is not laid on it, whoever asked for it."""
-    study, heatmap = result.study, chosen_map(result, name)
+    study, heatmap = as_shown(result.study), chosen_map(result, name)
     shown = state.heatmap_shown() and not heatmap.blank and not held
     picture = caches.overlay(study, heatmap, style) if shown else caches.original(study)
     outlines = [] if result.mask is None else [points + 0.5 for points in mask_outline(result.mask)]
     figure = figures.viewer_figure(
         caches.original(study), picture, heatmap, style.colours, palette(),
-        captions=("Image as stored", _caption(result, heatmap, held or ("" if shown else "hidden"))),
+        captions=(_bare(study), _caption(result, heatmap, held or ("" if shown else "hidden"))),
         outlines=outlines, contours=contour_lines(heatmap) if shown and style.contoured else (),
-        view=viewer.current_view(study.digest), readout=not held,
+        view=viewer.current_view(result.study.digest), readout=not held,
     )  # fmt: skip
     alt = f"The image, and beside it the evidence for {heatmap.map.title}"
-    viewer.show_viewer(figure, study.digest, alt)
+    viewer.show_viewer(figure, result.study.digest, alt)
     _footnote(heatmap, style, caches.original(study).reduced)
+    if not (held or heatmap.blank):
+        st.caption(area_line(result, heatmap))
 
 
 def show_waiting(result: CaseExplanation, name: str, style: Style) -> None:
     """The image alone where the heatmap will be, while the heatmap is being checked."""
-    study, heatmap = result.study, chosen_map(result, name)
+    study, heatmap = as_shown(result.study), chosen_map(result, name)
     figure = figures.viewer_figure(
         caches.original(study), caches.original(study), heatmap, style.colours, palette(),
-        captions=("Image as stored", _caption(result, heatmap, "being checked")),
-        view=viewer.current_view(study.digest), readout=False,
+        captions=(_bare(study), _caption(result, heatmap, "being checked")),
+        view=viewer.current_view(result.study.digest), readout=False,
     )  # fmt: skip
     st.plotly_chart(figure, theme=None, key="viewer_waiting", config=STILL, alt="The image, as stored")
     _footnote(heatmap, style, caches.original(study).reduced)
@@ -128,7 +134,8 @@ def show_branches(result: CaseExplanation, style: Style, held: bool = False) -> 
     for column, heatmap in zip(st.columns(len(maps)), maps, strict=True):
         with column:
             blank = " Blank: nothing to draw." if heatmap.blank else ""
-            st.image(caches.overlay(result.study, heatmap, style).png, width="stretch", alt=heatmap.map.name)
+            picture = caches.overlay(as_shown(result.study), heatmap, style)
+            st.image(picture.png, width="stretch", alt=heatmap.map.name)
             st.caption(
                 f"**{heatmap.map.name}**, {heatmap.grid[0]} x {heatmap.grid[1]} cells, "
                 f"{heatmap.minimum:+.3g} to {heatmap.maximum:+.3g} ({heatmap.map.unit}), full colour at "
@@ -191,6 +198,10 @@ def _measures(result: CaseExplanation) -> None:
     if result.label != result.run.positive:
         st.caption(f"The map explains {result.label}, which is not the finding the mask outlines.")
     st.caption(sentences.one_case(result.run))
+
+
+def _bare(study: Study) -> str:
+    return picture_caption(study, study.dicom and study.dicom.window)
 
 
 def _caption(result: CaseExplanation, heatmap: Heatmap, why_not: str) -> str:

@@ -15,6 +15,7 @@ from pages.ui.caches import Mask
 from pages.ui.frame import guarded
 from pages.ui.pictures import Style
 from pages.ui.samples import Sample, by_use, fitting_run
+from pages.ui.viewing.controls import pick_frame, pick_window
 from xai.drawing import DRAWINGS
 from xai.overlay import COLOUR_MAPS, DEFAULT_COLOURS, DEFAULT_OPACITY
 
@@ -49,7 +50,7 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run], *, blind: bool = F
     with guarded():
         state.follow_case(known)
     upload = st.file_uploader(
-        "Image (PNG, JPEG, BMP, TIFF)", key=state.upload_key("image"), on_change=_take_upload,
+        "Image (DICOM, PNG, JPEG, BMP, TIFF)", key=state.upload_key("image"), on_change=_take_upload,
         help="Told by its content, whatever its name. It stays in memory and is never written to disk.",
     )  # fmt: skip
     st.selectbox(
@@ -69,7 +70,10 @@ def pick_case(samples: Sequence[Sample], runs: Sequence[Run], *, blind: bool = F
     if image is None:
         return None
     outline = caches.File(mask.getvalue(), mask.name) if mask else shipped
-    return Chosen(caches.study(image), caches.mask(outline) if outline else None, sample)
+    image = pick_frame(image)
+    study = caches.study(image)
+    pick_window(image, study)
+    return Chosen(study, caches.mask(outline) if outline else None, sample)
 
 
 def pick_run(runs: Sequence[Run], *, weights: bool = True) -> Run:

@@ -20,6 +20,7 @@ from pages.ui.palette import palette
 from pages.ui.pictures import Style
 from pages.ui.plain_text import plain
 from pages.ui.reporting import offer_report, offer_table
+from pages.ui.viewing.controls import as_shown
 from xai.explain import CaseExplanation, Reading
 from xai.measures.agreement import Agreement, agreements
 
@@ -226,7 +227,7 @@ def _card(
     if result is None:
         st.caption(f"This run has no class {plain(label)}: it tells {plain(', '.join(run.classes))}.")
         return
-    picture = caches.card_picture(reading.study, result.joint, style, result.mask)
+    picture = caches.card_picture(as_shown(reading.study), result.joint, style, result.mask)
     st.image(picture.png, width="stretch", alt=f"{run.id}: evidence for {result.label}")
     st.markdown("  \n".join(filter(None, (_verdict_line(reading), _measured(result)))))
     for caution in result.cautions:

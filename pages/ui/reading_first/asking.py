@@ -10,6 +10,7 @@ from models.study import Study
 from pages.ui import caches, figures
 from pages.ui.palette import palette
 from pages.ui.reading_first.log import LEVELS, Opinion
+from pages.ui.viewing.controls import as_shown
 
 CHART = "first_look"
 _click = st.components.v2.component(
@@ -23,7 +24,7 @@ def show_image(study: Study, when: str) -> None:
     """The image alone. A click on it marks the place that the reader means."""
     row, column = (st.session_state.get(_key(when, study, name)) for name in ("row", "column"))
     place = None if row is None or column is None else (row, column)
-    picture = caches.original(study)
+    picture = caches.original(as_shown(study))
     st.plotly_chart(
         figures.reading_figure(picture, palette(), place), theme=None, key=CHART, config=_CONFIG,
         alt="The image as stored, without anything that the model says",

@@ -1,0 +1,1 @@
+"""How a DICOM is looked at: which frame, which window, and what its file says of the image."""
