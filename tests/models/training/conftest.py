@@ -13,6 +13,12 @@ SMALL = ("input.height=64", "input.width=64", "stages.0.epochs=3", "stages.0.bat
 LABELS = 'label_map = { benign = "other", normal = "other" }\nsynthetic = true\n'
 
 
+@pytest.fixture
+def unmeasured_cost(monkeypatch):
+    """What a run costs is measured in a process of its own; once, in `trained`, is enough."""
+    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {"parameters": 1})
+
+
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory):
     return write_phantoms("ultrasound", 42, 3, tmp_path_factory.mktemp("phantoms") / "us")

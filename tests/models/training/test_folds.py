@@ -11,14 +11,12 @@ from models.runs.cases import read_cases
 from tests.models.training.conftest import SMALL
 
 pytest.importorskip("keras")
-pytestmark = pytest.mark.tf
 
 QUICK = (*SMALL[:2], "stages.0.epochs=1", "stages.0.batch=16")
+# The fewest there may be: each costs a training.
+FOLDS = 3
 
-
-@pytest.fixture(autouse=True)
-def _heavy(monkeypatch):
-    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
+pytestmark = [pytest.mark.tf, pytest.mark.usefixtures("unmeasured_cost")]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,11 @@ def done(manifest, recipe, tmp_path_factory):
     from models.training.folds import train_folds
 
     folder = tmp_path_factory.mktemp("folds")
-    summary = train_folds(recipe, manifest, folder / "cv", folder / "work", QUICK, quiet=True, folds=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.training.finish.cost_of", lambda run: {"parameters": 1})
+        summary = train_folds(
+            recipe, manifest, folder / "cv", folder / "work", QUICK, quiet=True, folds=FOLDS
+        )
     return folder, summary
 
 
@@ -46,7 +48,7 @@ def test_the_summary_tells_pooled_figures_and_their_spread(done):
     folder, summary = done
     assert json.loads((folder / "cv" / "folds.json").read_text()) == summary
     values = [v for v in summary["each"]["auc"] if v is not None]
-    assert len(summary["each"]["auc"]) == 3
+    assert len(summary["each"]["auc"]) == FOLDS
     assert summary["spread"]["auc"]["mean"] == pytest.approx(sum(values) / len(values))
     assert summary["pooled"]["auc"]["n"] == 42
 
@@ -66,10 +68,12 @@ def test_finished_folds_are_kept_and_those_of_another_recipe_refused(done, manif
 
     folder, _ = done
     before = (folder / "cv" / "fold1" / "run.json").stat().st_mtime_ns
-    train_folds(recipe, manifest, folder / "cv", folder / "work", QUICK, quiet=True, folds=3)
+    train_folds(recipe, manifest, folder / "cv", folder / "work", QUICK, quiet=True, folds=FOLDS)
     assert (folder / "cv" / "fold1" / "run.json").stat().st_mtime_ns == before
     with pytest.raises(BadInput, match="another recipe or split"):
-        train_folds(recipe, manifest, folder / "cv", folder / "work", (*QUICK, "seed=9"), quiet=True, folds=3)
+        train_folds(
+            recipe, manifest, folder / "cv", folder / "work", (*QUICK, "seed=9"), quiet=True, folds=FOLDS
+        )
 
 
 def test_an_audit_pools_the_folds(done, manifest, capsys):

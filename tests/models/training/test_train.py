@@ -17,7 +17,7 @@ from models.runs import load_run
 from tests.models.training.conftest import SMALL
 
 pytest.importorskip("keras")
-pytestmark = pytest.mark.tf
+pytestmark = [pytest.mark.tf, pytest.mark.usefixtures("unmeasured_cost")]
 
 
 def rows(path):
@@ -87,7 +87,7 @@ def test_a_killed_training_continues_to_the_same_weights(manifest, recipe, train
     np.testing.assert_allclose(losses[1], losses[0], rtol=5e-3)
 
 
-def test_a_head_is_trained_on_another_runs_trunk(manifest, recipe, trained, tmp_path, monkeypatch):
+def test_a_head_is_trained_on_another_runs_trunk(manifest, recipe, trained, tmp_path):
     """The trunk is the same file, the head is new, and the run explains itself: contributions + rest =
     margin."""
     from models.engines import open_engine
@@ -150,12 +150,11 @@ def test_branches_share_the_joint_maps_colours_by_area():
 
 
 def test_a_picture_in_two_parts_stops_the_training_unless_the_recipe_says_what_to_do(
-    manifest, recipe, tmp_path, capsys, monkeypatch
+    manifest, recipe, tmp_path, capsys
 ):
     """The manifest's own split puts one file, under two names, into training and test."""
     from models.training.train import train
 
-    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
     with open(manifest, newline="") as file:
         given = list(csv.DictReader(file))
     path = tmp_path / "manifest.csv"
@@ -178,14 +177,11 @@ def test_a_picture_in_two_parts_stops_the_training_unless_the_recipe_says_what_t
     assert "left out" in capsys.readouterr().err
 
 
-def test_a_merged_set_has_results_by_modality_and_keeps_each_packs_test_cases(
-    manifest, recipe, tmp_path, monkeypatch
-):
+def test_a_merged_set_has_results_by_modality_and_keeps_each_packs_test_cases(manifest, recipe, tmp_path):
     from models.data.manifest import read_manifest
     from models.data.splits import split_for
     from models.training.train import train
 
-    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
     films = write_phantoms("mammography", 42, 3, tmp_path / "films")
     changes = (*SMALL[:2], "stages.0.epochs=1", "data.modality='mixed'", "leakage='leave_out'")
     run = train(recipe, [manifest, films], tmp_path / "t", tmp_path / "w", changes, quiet=True)
@@ -196,10 +192,9 @@ def test_a_merged_set_has_results_by_modality_and_keeps_each_packs_test_cases(
         assert any(name.endswith(case.case_id) for name in tested)
 
 
-def test_labels_that_are_left_out_take_no_part(manifest, recipe, tmp_path, monkeypatch):
+def test_labels_that_are_left_out_take_no_part(manifest, recipe, tmp_path):
     from models.training.train import train
 
-    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
     changes = (
         *SMALL[:2],
         "stages.0.epochs=1",
@@ -218,11 +213,22 @@ def test_mixed_precision_is_for_a_gpu_and_says_so_without_one(
 
     from models.training import train as module
 
-    monkeypatch.setattr("models.training.finish.cost_of", lambda run: {})
     quick = (*SMALL[:2], "stages.0.epochs=1", "mixed_precision=true")
+    learn = module._train_network
+
+    class Told(Exception):
+        pass
+
+    def stop(*_):
+        assert keras.config.dtype_policy().name == "float32"
+        raise Told
+
     monkeypatch.setattr(module, "gpu_at_hand", lambda: False)
-    module.train(recipe, manifest, tmp_path / "t", tmp_path / "w", quick, quiet=True)
+    monkeypatch.setattr(module, "_train_network", stop)
+    with pytest.raises(Told):
+        module.train(recipe, manifest, tmp_path / "t", tmp_path / "w", quick, quiet=True)
     assert "single precision" in capsys.readouterr().err
+    monkeypatch.setattr(module, "_train_network", learn)
     monkeypatch.setattr(module, "gpu_at_hand", lambda: True)
     run = module.train(recipe, manifest, tmp_path / "u", tmp_path / "v", quick, quiet=True)
     assert keras.config.dtype_policy().name == "float32"
