@@ -30,8 +30,8 @@ def ask_results() -> None:
     """Where nothing is open: an upload, and the batches that lie in the work folder."""
     with st.expander("Open results of the command line", icon=":material/folder_open:"):
         st.caption(
-            "Results of `python -m models batch` or `python -m xai batch`: the output folder as a ZIP, with its "
-            "heatmaps, or its predictions.csv or predictions.parquet alone. They are looked at only; the "
+            "Results of `python -m models batch` or `python -m xai batch`: the output folder as a ZIP, with "
+            "heatmaps, or predictions.csv or predictions.parquet alone. They are looked at only; the "
             f"upload is deleted after {keeping.HOURS} hours."
         )
         with guarded():
