@@ -37,18 +37,19 @@ _IMAGE_FOLDERS = ("images", "image")
 # A mask is drawn; of these forms only, so that "x_mask.dcm" is not taken for one.
 _MASK_FORMS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".jpg", ".jpeg")
 _ORDINARY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.()-]{0,60}").fullmatch
+_HARMFUL = re.compile(r"C.|Zl|Zp").fullmatch
 _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 def clean(name: str) -> str:
     """A name as text that can be shown, stored and compared: "/" between folders, one form of accents
-    (NFC, which archives of macOS lack), and whatever is control, format or no text at all written out as
-    %0a, %u202e, %ff."""
+    (NFC, which archives of macOS lack), and whatever is control, format, the end of a line or no text at all
+    written out as %0a, %u202e, %ff."""
     text = name.replace("\\", "/")
     if text.isascii() and text.isprintable():
         return text
     text = unicodedata.normalize("NFC", text)
-    return "".join(c if unicodedata.category(c)[0] != "C" else _written_out(c) for c in text)
+    return "".join(_written_out(c) if _HARMFUL(unicodedata.category(c)) else c for c in text)
 
 
 def _written_out(character: str) -> str:

@@ -115,14 +115,20 @@ def test_a_folder_that_goes_while_it_is_listed_is_a_row(tmp_path):
 
 
 def test_names_that_are_no_text_can_be_written_down(tmp_path):
-    for name in (b"gr\xf6\xdfe.png", b"a\nb.png", "\u202egnp.exe.png".encode(), b"gr%f6%dfe.png"):
+    for name in (
+        b"gr\xf6\xdfe.png",
+        b"a\nb.png",
+        "\u202egnp.exe.png".encode(),
+        "c\u2028d.png".encode(),
+        b"gr%f6%dfe.png",
+    ):
         (tmp_path / os.fsdecode(name)).write_bytes(png())
     listing = list_inputs([tmp_path])
     for item in listing:
         item.key.encode("utf-8")
         assert item.key.isprintable() and outcome(item) == png()
-    assert len(set(keys(listing))) == 4
-    assert {"a%0ab.png", "%u202egnp.exe.png"} <= set(keys(listing))
+    assert len(set(keys(listing))) == 5
+    assert {"a%0ab.png", "c%u2028d.png", "%u202egnp.exe.png"} <= set(keys(listing))
 
 
 def test_masks_are_found_beside_and_in_folders_of_masks(tmp_path):
