@@ -12,7 +12,6 @@ import math
 import stat
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from models.errors import BadInput
 from models.study.limits import Limits
+from models.study.slide_limits import Level, SlideLimits
 from models.study.source import display_name
 
 if TYPE_CHECKING:
@@ -53,31 +53,6 @@ VENDORS = {
     "ventana": "Ventana",
     "zeiss": "Zeiss",
 }
-
-
-@dataclass(frozen=True)
-class SlideLimits:
-    """Upper bounds, each checked before the work it bounds. Pixels.
-
-    max_side: of the slide. max_levels: of its pyramid. max_tile: longer side of the tiles it is stored in,
-    each of which is decoded whole. max_region: what one region may be made of, at the level it is read from.
-    max_thumbnail_source: what a thumbnail may be averaged from; a slide without a pyramid has its full size.
-    """
-
-    max_side: int = 1_000_000
-    max_levels: int = 64
-    max_tile: int = 4_096
-    max_region: int = 36_000_000
-    max_thumbnail_source: int = 4_000_000_000
-
-
-@dataclass(frozen=True)
-class Level:
-    """One storey of the pyramid. width, height: pixels. downsample: level-0 pixels a pixel of this one."""
-
-    width: int
-    height: int
-    downsample: float
 
 
 def slide_format(path: str | Path) -> str | None:
