@@ -17,7 +17,8 @@ from pages.ui.plain_text import plain
 from pages.ui.viewing.words import WINDOW_NOTE, window_name
 
 FRAME, WINDOW, CENTRE, WIDTH = "frame", "window", "centre", "width"
-FIRST, FULL, OWN = "first", "full", "own"
+OWN = "Centre and width"
+_ANEW = "viewed_anew"
 _OF = "viewed_file"
 _SHOWN = "study_as_shown"
 
@@ -48,20 +49,33 @@ def pick_window(file: caches.File, study: Study) -> None:
     dicom = study.dicom
     if dicom is None or not dicom.photometric.startswith("MONOCHROME"):
         return
-    presets = {FIRST: dicom.window, **{str(i): each for i, each in enumerate(dicom.windows[1:], 2)}}
-    low, high = dicom.value_range
-    presets[FULL] = Window((low + high) / 2, max(high - low, 1.0), "LINEAR_EXACT")
-    if st.query_params.get(WINDOW) not in (None, *presets, OWN):
+    presets = _presets(study)
+    first = next(iter(presets))
+    if st.session_state.pop(_ANEW, False):
+        st.session_state[WINDOW] = first
+    elif st.query_params.get(WINDOW) not in (None, *presets, OWN):
         st.error("The address names a window that this file does not have: choose another one.")
-    chosen = st.selectbox(
-        "Window", [*presets, OWN], format_func=lambda key: _title(key, presets, study), key=WINDOW,
-        bind="query-params", filter_mode=None,
-    )  # fmt: skip
-    window = _own(dicom.window or presets[FULL]) if chosen == OWN else presets[chosen]
+    chosen = st.selectbox("Window", [*presets, OWN], key=WINDOW, bind="query-params", filter_mode=None)
+    low, high = dicom.value_range
+    start = dicom.window or Window((low + high) / 2, max(high - low, 1.0))
+    window = _own(start) if chosen == OWN else presets[chosen]
     st.caption(WINDOW_NOTE)
-    if chosen != FIRST and window is not None:
+    if chosen != first and window is not None:
         with guarded():
             st.session_state[_SHOWN] = study.digest, caches.study(replace(file, window=window))
+
+
+def _presets(study: Study) -> dict[str, Window | None]:
+    """Title -> window, the file's first choice in front (None where that is no window). The titles stand in
+    the address, since a bound widget writes its options as they are shown."""
+    dicom = study.dicom
+    first = dicom.shown_by.capitalize() if dicom.window is None else window_name(dicom.window)
+    low, high = dicom.value_range
+    return {
+        first: dicom.window,
+        **{window_name(window): window for window in dicom.windows[1:] if window_name(window) != first},
+        f"Full range, {low:g} to {high:g}": Window((low + high) / 2, max(high - low, 1.0), "LINEAR_EXACT"),
+    }
 
 
 def as_shown(study: Study) -> Study:
@@ -74,7 +88,7 @@ def _begin(file: caches.File) -> None:
     """Another file: its first frame, or the one it was opened at, in its first window."""
     if st.session_state.get(_OF) not in (None, file.digest):
         st.session_state[FRAME] = file.frame + 1
-        st.session_state[WINDOW] = FIRST
+        st.session_state[_ANEW] = True
         for key in (CENTRE, WIDTH):
             st.session_state.pop(key, None)
     st.session_state[_OF] = file.digest
@@ -92,13 +106,3 @@ def _own(start: Window) -> Window:
         width.number_input("Width", 1.0, 1e6, key=WIDTH, step=step, bind="query-params"),
         start.function if start.function != "LINEAR_EXACT" else "LINEAR",
     )
-
-
-def _title(key: str, presets: dict[str, Window | None], study: Study) -> str:
-    if key == OWN:
-        return "Centre and width"
-    if key == FULL:
-        low, high = study.dicom.value_range
-        return f"Full range, {low:g} to {high:g}"
-    window = presets.get(key)
-    return study.dicom.shown_by.capitalize() if window is None else window_name(window)
