@@ -15,14 +15,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.bench.processes import ROOT
-from tests.bench.rows import Row
+from tests.bench.rows import Row, timed_in_pairs
 
 if TYPE_CHECKING:
     from models.runs import Run
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SPEED_RUN, LIGHT_RUN = "busi-hybrid-guided", "busi-squeezenet"
 SHARING = ("busi-frozen-logistic", "busi-frozen-bayes")
 SPEED_LIMIT, SHARED_LIMIT, MEMORY_LIMIT = 0.85, 1.15, 200
-SIDE, IMAGES, ROUNDS = 512, 160, 4
+SIDE, IMAGES, ROUNDS = 512, 96, 6
 SIZES = (1, 4, 8, 16, 32)
 MANY, LEVEL_AFTER, DIFFERENT = 20_000, 500, 300
 
@@ -46,12 +46,14 @@ def speed_row() -> Row:
         engine = open_engine(run)
         best = best_batch(engine)
         tensors = prepared(run, files)
-        engine_times, batch_times = [], []
-        work([run], files, Path(folder) / "warm")  # imports, and the shape of the last call
-        for turn in range(ROUNDS):
-            engine_times.append(engine_alone(engine, tensors, best))
-            batch_times.append(work([run], files, Path(folder) / str(turn)))
-    alone, whole = IMAGES / min(engine_times), IMAGES / min(batch_times)
+        folders = (Path(folder) / str(turn) for turn in count())
+        pair = timed_in_pairs(
+            lambda: engine_alone(engine, tensors, best),
+            lambda: work([run], files, next(folders)),
+            ROUNDS,
+            warm=1,
+        )
+    alone, whole = IMAGES / pair.first, IMAGES / pair.second
     return Row(
         f"batch, {SIDE}-px JPEG and PNG files to table / {engine.name} at its best batch ({best}), {run.id}",
         f"{whole:.1f} / {alone:.1f} images a second = {whole / alone:.3f}",
@@ -65,29 +67,30 @@ def shared_row() -> Row:
     from models.runs import find_run
 
     runs = [find_run(name) for name in SHARING]
-    one_times, two_times = [], []
     with tempfile.TemporaryDirectory() as folder:
         files = write_images(Path(folder) / "images", IMAGES)
-        work(runs, files, Path(folder) / "warm")
-        for turn in range(ROUNDS):
-            one_times.append(work(runs[:1], files, Path(folder) / f"one-{turn}"))
-            two_times.append(work(runs, files, Path(folder) / f"two-{turn}"))
-    ratio = min(two_times) / min(one_times)
+        folders = (Path(folder) / str(turn) for turn in count())
+        pair = timed_in_pairs(
+            lambda: work(runs, files, next(folders)),
+            lambda: work(runs[:1], files, next(folders)),
+            ROUNDS,
+            warm=1,
+        )
     return Row(
         f"batch, two runs that share a trunk / one of them, {' and '.join(SHARING)}",
-        f"{min(two_times):.2f} / {min(one_times):.2f} s = {ratio:.3f}",
+        f"{pair.first:.2f} / {pair.second:.2f} s = {pair.ratio:.3f}",
         f"<= {SHARED_LIMIT:g}",
-        ratio <= SHARED_LIMIT,
+        pair.ratio <= SHARED_LIMIT,
     )
 
 
-def memory_row(count: int = MANY) -> Row:
+def memory_row(images: int = MANY) -> Row:
     """Resident memory of the command line over many images, above its level after the first 500."""
     with tempfile.TemporaryDirectory() as folder:
         files = write_images(Path(folder) / "originals", DIFFERENT)
         many = Path(folder) / "many"
         many.mkdir()
-        for number, file in enumerate(islice(cycle(files), count)):
+        for number, file in enumerate(islice(cycle(files), images)):
             os.link(file, many / f"{number:06d}{file.suffix}")
         out = Path(folder) / "out"
         command = ["-m", "models", "batch", LIGHT_RUN, str(many), "--out", str(out), "--json"]
@@ -96,13 +99,13 @@ def memory_row(count: int = MANY) -> Row:
         levels = list(_levels(child, out / "journal.jsonl"))
         document = json.loads(child.stdout.read())
         seconds = time.perf_counter() - began
-    if child.wait() or document["n"] != count or document["counts"]["ok"] != count:
-        return Row(f"batch of {count:,} images", f"status {child.returncode}", "every image", False)
+    if child.wait() or document["n"] != images or document["counts"]["ok"] != images:
+        return Row(f"batch of {images:,} images", f"status {child.returncode}", "every image", False)
     level = next(mib for done, mib in levels if done >= LEVEL_AFTER)
     peak = max(mib for done, mib in levels if done >= LEVEL_AFTER)
     return Row(
-        f"batch of {count:,} images, {LIGHT_RUN}: resident memory above that after {LEVEL_AFTER}",
-        f"{peak - level:+.0f} MiB ({level:.0f} to {peak:.0f}; {count / seconds:.0f} images a second)",
+        f"batch of {images:,} images, {LIGHT_RUN}: resident memory above that after {LEVEL_AFTER}",
+        f"{peak - level:+.0f} MiB ({level:.0f} to {peak:.0f}; {images / seconds:.0f} images a second)",
         f"< {MEMORY_LIMIT} MiB",
         peak - level < MEMORY_LIMIT,
     )
@@ -127,18 +130,18 @@ def _levels(child: subprocess.Popen, journal: Path):
         time.sleep(0.1)
 
 
-def write_images(folder: Path, count: int) -> list[Path]:
+def write_images(folder: Path, number_of: int) -> list[Path]:
     """Phantoms of SIDE x SIDE pixels, every other one a JPEG."""
     from PIL import Image
 
     from models.data.phantoms import write_phantoms
     from models.study import read_study
 
-    write_phantoms("ultrasound", min(count, 40), 3, folder / "drawn")
+    write_phantoms("ultrasound", min(number_of, 40), 3, folder / "drawn")
     drawn = sorted((folder / "drawn" / "images").iterdir())
     pictures = [np.squeeze(read_study(path).display()) for path in drawn]
     files = []
-    for number, picture in enumerate(islice(cycle(pictures), count)):
+    for number, picture in enumerate(islice(cycle(pictures), number_of)):
         # Shifted, so that no two files are the same.
         image = Image.fromarray(np.roll(picture, number // len(pictures), axis=1)).resize((SIDE, SIDE))
         files.append(folder / f"{number:05d}{'.jpg' if number % 2 else '.png'}")
@@ -168,12 +171,14 @@ def prepared(run: Run, files: Sequence[Path]) -> np.ndarray:
 
 def best_batch(engine) -> int:
     """The number of images a call at which the engine computes most of them a second."""
-    size = engine.run.card.input
-    noise = np.random.default_rng(0).random((max(SIZES), size.height, size.width, size.channels), np.float32)
+    shape = engine.run.card.input
+    noise = np.random.default_rng(0).random(
+        (max(SIZES), shape.height, shape.width, shape.channels), np.float32
+    )
     times = {}
-    for count in SIZES:
-        engine.predict(noise[:count])
-        times[count] = min(engine_alone(engine, noise, count) for _ in range(2))
+    for size in SIZES:
+        engine.predict(noise[:size])
+        times[size] = min(engine_alone(engine, noise, size) for _ in range(3))
     return min(times, key=times.get)
 
 
