@@ -84,7 +84,7 @@ def report(matched: Matched, results: Results) -> list[str]:
     if matched.astray:
         first = ", ".join(matched.astray[:NAMED])
         more = f" and {len(matched.astray) - NAMED:,} more" if len(matched.astray) > NAMED else ""
-        told.append(f"{amount(len(matched.astray), 'row')} of the file match no image: {first}{more}.")
+        told.append(f"{amount(len(matched.astray), 'row')} of the file without an image here: {first}{more}.")
     return told
 
 

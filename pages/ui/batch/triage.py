@@ -21,8 +21,8 @@ FACTS = {"modality": "Modality", "laterality": "Laterality", "view": "View"}
 NO_LABEL = "no label"
 #: A filter offers no more values than this.
 MOST = 40
-#: A name that is looked for, and how many filters hold rows back: never in the address.
-_TEXT, _HELD = "batch_text", "batch_filters_held"
+#: A name that is looked for is never in the address.
+_TEXT = "batch_text"
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,7 @@ def _ask_run(results: Results) -> str:
 def _ask_filters(results: Results, run_id: str) -> dict:
     """The filters that would hold something back, each a field of Look."""
     run = results.answers(run_id).run
-    count = st.session_state.get(_HELD, 0)
-    name = f"Filters: {count}" if count else "Filters"
-    with st.popover(name, icon=":material/filter_alt:", key="batch_filters"):
+    with st.popover("Filters", icon=":material/filter_alt:", key="batch_filters"):
         asked: dict = {"verdicts": _ask_many("Verdict", list(run.classes), VERDICT)}
         labels = _values(results.text("label"), results.read)
         if labels != [""]:
@@ -184,6 +182,9 @@ def first_page() -> None:
 
 def said(look: Look, shown: int, of: int) -> str:
     """What is held back, in a line."""
-    if shown == of:
-        return f"{amount(of, 'scored image')}, {words.ORDER_SAID[look.order]}"
-    return f"{shown:,} of {amount(of, 'scored image')}, {words.ORDER_SAID[look.order]}"
+    order = words.ORDER_SAID[look.order]
+    if not look.filters and not look.text.strip():
+        return f"{amount(of, 'scored image')}, {order}"
+    held = [amount(look.filters, "filter")] if look.filters else []
+    held += ["the name looked for"] if look.text.strip() else []
+    return f"**{shown:,}** of {amount(of, 'scored image')} by {' and '.join(held)}, {order}"

@@ -77,7 +77,7 @@ def test_the_table_of_a_batch_that_the_command_line_made(work):
 def test_filters_stand_in_the_address_and_come_back_from_it(work):
     page = opened(batch="study", verdict="other", maps_of="other-run")
     assert page.dataframe[0].value["other-run"].tolist() == pytest.approx([0.45, 0.2, 0.1])
-    assert "3 of 6 scored images" in said(page)
+    assert "**3** of 6 scored images by 1 filter" in said(page)
     page = opened(batch="study", verdict="nonsense", triage="also nonsense", maps_of="absent")
     assert len(page.dataframe[0].value) == 6 and not page.error
 
