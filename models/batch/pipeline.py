@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from models.batch.item import Item, Row
     from models.batch.scoring import Inferred, ReadItem, Scorer
 
-BATCH = {"openvino": 8, "onnxruntime": 8, "tensorflow": 32}
-"""Images a call, by the runtime: more take no less time an image (tests/bench/batch.py), and what is under
-way is what a kill loses."""
+BATCH = {"openvino": 16, "onnxruntime": 8, "tensorflow": 32}
+"""Images a call, by the runtime: on a quiet machine more take no less time an image (tests/bench/batch.py),
+and what is under way is what a kill loses."""
 AHEAD = 3
 """Batches that are decoded before the network has asked for them."""
 HELD_BYTES = 256 << 20
