@@ -29,6 +29,11 @@ from pages.ui.plain_text import amount
 Watch = Callable[[int, int | None], None]
 """Told how many images are taken in (or drawn), of how many; it may raise to stop."""
 DRAWN = "drawn"
+# In place of the listing's own notice, which names the folders: they may be called after people.
+NOT_ALL_CLASSES = (
+    "Folders named after classes stand beside others that are not, so nothing is labelled by its folder: "
+    "rename these, or give the labels as a CSV."
+)
 
 
 def take_in(home: Path, order: Order, runs: Sequence[Run], watch: Watch) -> None:
@@ -42,13 +47,15 @@ def take_in(home: Path, order: Order, runs: Sequence[Run], watch: Watch) -> None
         spool.mkdir(mode=0o700, parents=True)
         labels = _labels(home / INCOMING, source) if order.use_labels else None
         listing = list_inputs(_inputs(home, source, watch), labels=labels, frames=order.frames)
+        said = _said(listing, source)
         if order.use_labels and labels is None and isinstance(source, Uploads):
             listing = folder_labels(listing, _known(runs))
+            said += [NOT_ALL_CLASSES] if len(listing.notices) > len(said) else []
         writer = SpoolWriter(spool)
         try:
             taken = _Taking(writer, source, home, order.use_labels)
             taken.all(listing, watch)
-            writer.finish(source.title, [*_said(listing, source), *taken.notices()])
+            writer.finish(source.title, [*said, *taken.notices()])
         finally:
             writer.close()
         shutil.rmtree(home / INCOMING, ignore_errors=True)

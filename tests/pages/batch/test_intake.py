@@ -108,6 +108,12 @@ def test_a_folder_and_a_table_of_labels(run) -> None:
     assert dropped.table.name == "labels.csv" and len(dropped.pictures) == 1
 
 
+def test_folders_that_are_no_classes_are_told_without_their_names(run) -> None:
+    files = {"malignant/a.png": DARK, "other/b.png": BRIGHT, "Quandt Ottilie/c.png": BRIGHT}
+    _, listing = taken(run, Upload("x.zip", zipped(files)))
+    assert listing.notices == [intake.NOT_ALL_CLASSES] and not listing.has_labels
+
+
 @pytest.mark.parametrize(
     ("files", "why"),
     [
