@@ -57,7 +57,7 @@ def _head(asked: Asked) -> None:
         "label and its name are never read or kept; writing on the glass within the scan is not removed."
     )
     drop.button(
-        "Delete the slide", key="delete slide", icon=":material/delete:", width="stretch", on_click=_delete,
+        "Delete", key="delete slide", icon=":material/delete:", width="stretch", on_click=_delete,
         args=(asked,),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -25,8 +26,9 @@ from xai.slides.picture import SLIDE_COLOURS, TISSUE_COLOUR, map_picture
 TILE, OPACITY, SHOWN = "tile", "slide_opacity", "slide_map"
 CONFIG = chart_config("slide") | {"scrollZoom": True, "doubleClick": "reset"}
 _CHART = "slide_chart"
+NARROW = Path(__file__).with_name("narrow.css")
 _GALLERY, _A_ROW, _SMALL = 12, 6, 220
-MAP, TISSUE = "Probability", "Tissue alone"
+MAP, TISSUE = "Probability", "Tissue"
 
 
 def show(plan: Plan, scores: SlideScores) -> None:
@@ -38,7 +40,9 @@ def show(plan: Plan, scores: SlideScores) -> None:
     if not scores.scored:
         return
     chosen = _chosen(scores)
-    left, right = st.columns([7, 5], gap="medium")
+    st.html(NARROW)
+    with st.container(key="slide_map_and_tile"):
+        left, right = st.columns([7, 5], gap="medium")
     with left:
         _map(scores, chosen)
     with right:
@@ -142,7 +146,7 @@ def _hottest(plan: Plan, scores: SlideScores) -> None:
             if pixels is not None:
                 column.image(jpeg_uri(_enlarged(pixels)), width="stretch", alt=f"Tile {tile.key}")
             column.button(
-                f"{probability:.3f}, row {tile.row}, column {tile.column}", key=f"open {tile.key}",
+                f"{probability:.3f} · {tile.key}", key=f"open {tile.key}",
                 type="tertiary", on_click=_take, args=(tile.row, tile.column),
             )  # fmt: skip
 
