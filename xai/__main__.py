@@ -237,7 +237,7 @@ def summary(image: str, result: CaseExplanation, files: list[str]) -> str:
             f"evidence inside {m.energy:.0%}"
         )
     lines += [f"  image: {line}" for line in _stated(result.study)]
-    lines += [f"  note: {notice}" for notice in result.study.notices]
+    lines += [f"  note: {notice}" for notice in result.reading.notices]
     lines += [f"  caution: {caution.sentence}" for caution in result.cautions]
     return "\n".join([*lines, *(f"  {file}" for file in files)])
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from models.errors import BadInput
 from models.evaluation import predicted_classes
+from models.runs.pieces import cut_note
 from xai.cam import JOINT, LOGIT_PER_CELL, GridMap, target_title, why_no_contributions
 from xai.guards import Caution, judge
 from xai.heatmap import Heatmap
@@ -55,6 +56,12 @@ class Reading:
     def probabilities(self) -> dict[str, float]:
         """Class -> calibrated probability 0..1, summing to 1, in the run's order."""
         return dict(zip(self.explained.classes, map(float, self.explained.probabilities[0]), strict=True))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was changed or chosen while reading, and that the run knows only pieces of images."""
+        note = cut_note(self.run, self.study.height, self.study.width)
+        return (*self.study.notices, *([note] if note else []))
 
     @property
     def threshold(self) -> float:

@@ -78,7 +78,7 @@ def document(
         "why_no_contributions": result.why_no_contributions,
         "measures": measures_entry(result.measures),
         "warnings": [asdict(caution) for caution in result.cautions],
-        "notices": list(result.study.notices),
+        "notices": list(reading.notices),
         "synthetic": bool(result.study.synthetic or run.card.synthetic),
         "seconds": {name: _number(value) for name, value in seconds.items()},
         "engine": reading.explained.engine,

@@ -93,7 +93,7 @@ def _trust(card: TrustCard) -> tuple[Part, ...]:
 def study_notices(result: CaseExplanation) -> tuple[str, ...]:
     """What the reader of the file had to choose, and that a phantom is one."""
     phantom = ("The image is a synthetic phantom: no person is in it.",) if result.study.synthetic else ()
-    return (*phantom, *result.study.notices)
+    return (*phantom, *result.reading.notices)
 
 
 def _pictures(result: CaseExplanation, opacity: float, colours: str, style: str) -> tuple[Part, ...]:

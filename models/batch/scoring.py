@@ -21,6 +21,7 @@ from models.batch.step import ScoredCase
 from models.batch.storage import refusal, storage_fault
 from models.engines.onnx import ActivationMemo
 from models.errors import BadInput
+from models.runs.pieces import cut_note
 
 if TYPE_CHECKING:
     from models.batch.step import Step
@@ -222,7 +223,8 @@ class Scorer:
             mask=read.mask,
             folder=self.folder,
         )
-        extra, notices = {}, list(read.notices)
+        note = cut_note(case.engine.run, read.study.height, read.study.width)
+        extra, notices = {}, [*read.notices, *([note] if note else [])]
         for step in self.steps[run_id]:
             extra |= dict.fromkeys(step.columns)
             try:

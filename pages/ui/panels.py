@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from models.runs import Run
+from models.runs.pieces import cut_note
 from models.study import Study
 from pages.ui import caches, figures, sentences, state, trust_caches, viewer
 from pages.ui.palette import palette
@@ -48,6 +49,8 @@ def show_verdict(reading: Reading) -> None:
         _probability(reading)
     with trust:
         show_trust(run)
+    if note := cut_note(run, reading.study.height, reading.study.width):
+        st.caption(f":material/warning: {note}")
 
 
 def _probability(reading: Reading) -> None:
