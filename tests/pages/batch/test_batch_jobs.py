@@ -14,6 +14,8 @@ from pages.ui.batch.receiving import Given
 from tests.pages.batch.given import BRIGHT, DARK, Upload, many, ordered, tiny, zipped
 
 LONG = 60
+MORE = 120
+"""Images: more than are ever under way at once (models.batch.pipeline)."""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +82,7 @@ def test_a_batch_comes_to_its_table_and_leaves_no_upload(run, server) -> None:
 
 def test_stopped_and_gone_on_with_after_a_restart_nothing_is_done_twice(run, server, monkeypatch) -> None:
     gate = Gate(monkeypatch, after=16)
-    batch = server.start(begun(run, 60), [run])
+    batch = server.start(begun(run, MORE), [run])
     assert gate.reached.wait(LONG) and batch.busy
     batch.cancel()
     assert batch.stopping
@@ -88,34 +90,34 @@ def test_stopped_and_gone_on_with_after_a_restart_nothing_is_done_twice(run, ser
     assert batch.wait(LONG) and batch.state == CANCELLED
     done = batch.progress.done
     lines = (batch.place.folder / "journal.jsonl").read_text().splitlines()
-    assert 16 <= done < 60 and sum('"key"' in line for line in lines) == done
+    assert 16 <= done < MORE and sum('"key"' in line for line in lines) == done
     # A server that died: another process knows nothing but the folder, and no word of an end is in it.
     (batch.home / jobs.STATE).unlink()
     again = BatchJobs()
     found = again.find(batch.place.id)
     assert found is not batch and found.state == INTERRUPTED and jobs.can_go_on(found)
-    assert (found.progress.done, found.progress.total) == (done, 60)
+    assert (found.progress.done, found.progress.total) == (done, MORE)
     again.start(found, [run])
     assert found.wait(LONG) and found.state == DONE, found.sentence
     whole = (batch.place.folder / "journal.jsonl").read_text().splitlines()
     assert whole[: len(lines)] == lines
-    assert sorted(row.key for row in read_batch(batch.place.folder).rows()) == sorted(many(60))
+    assert sorted(row.key for row in read_batch(batch.place.folder).rows()) == sorted(many(MORE))
     # The next restart knows that it is done.
     assert BatchJobs().find(batch.place.id).state == DONE
 
 
 def test_a_paused_batch_lets_the_next_one_go_first(run, server, monkeypatch) -> None:
     gate = Gate(monkeypatch, after=8)
-    first = server.start(begun(run, 40), [run])
+    first = server.start(begun(run, MORE), [run])
     assert gate.reached.wait(LONG)
     first.pause()
     assert first.state == PAUSED and first.busy
     gate.open.set()
     second = server.start(begun(run, 4), [run])
     assert second.wait(LONG) and second.state == DONE, second.sentence
-    assert first.state == PAUSED and first.progress.done < 40
+    assert first.state == PAUSED and first.progress.done < MORE
     first.go_on()
-    assert first.wait(LONG) and first.state == DONE and first.progress.done == 40
+    assert first.wait(LONG) and first.state == DONE and first.progress.done == MORE
 
 
 def test_a_second_batch_waits_and_can_be_stopped_while_it_waits(run, server, monkeypatch) -> None:
