@@ -38,7 +38,7 @@ def fake_run(**changes: object) -> SimpleNamespace:
             SimpleNamespace(name=name, backbone="blocks", target_layer=f"{name}_relu", channels=2)
             for name in ("coarse", "fine")
         ),
-        "card": SimpleNamespace(map_scale=scale, synthetic=True, logits=1, head=None),
+        "card": SimpleNamespace(map_scale=scale, synthetic=True, logits=1, head=None, prepare={}),
     }
     return SimpleNamespace(**(fields | changes))
 

@@ -19,6 +19,7 @@ from xai.trust.light import card_of
 
 def explained(name: str = "scan.png", size: tuple[int, int] = (50, 70), mask=None, words: str = "", **study):
     card = SimpleNamespace(
+        prepare={},
         map_scale={"joint": 0.2, "coarse": 0.1, "fine": 0.05},
         synthetic=False,
         metrics={"test": {"auc": Interval(value=0.9, low=0.8, high=0.95, n=40)}},
