@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from models.commands import DONE, INTERRUPTED, add_json_option, print_json
 from models.errors import BadInput
 from models.runs import find_run
+from models.runs.digests import file_digest
 
 if TYPE_CHECKING:
     from models.batch import Batch, BatchPlan, Progress, Step
@@ -101,7 +102,7 @@ def run_batch(
     runs = _runs(options)
     check_runs(runs)
     plan = _plan(options, runs, steps)
-    notices = [*plan.listing.notices, *_notices(runs)]
+    notices = [*plan.listing.notices, *_notices(runs, options.inputs)]
     for sentence in notices:
         print(sentence, file=sys.stderr)
     before = _done_before(plan)
@@ -148,10 +149,23 @@ def _plan(options: argparse.Namespace, runs: Sequence[Run], steps: Steps) -> Bat
     )
 
 
-def _notices(runs: Sequence[Run]) -> Iterator[str]:
+def _notices(runs: Sequence[Run], inputs: Sequence[Path]) -> Iterator[str]:
+    given = {file_digest(path) for path in _manifests(inputs)}
     for run in runs:
+        if run.card.data.manifest_digest in given:
+            yield (
+                f"The run {run.id} was trained on some of these images, which flatters it here: "
+                "python -m models evaluate --part test judges it on those it never saw."
+            )
         if (cut := run.card.prepare.get("cut", "none")) != "none":
             yield f"The run {run.id} was trained on parts of images ({cut}) and here sees them whole."
+
+
+def _manifests(inputs: Sequence[Path]) -> Iterator[Path]:
+    for path in inputs:
+        listed = path / "manifest.csv" if path.is_dir() else path
+        if listed.suffix.lower() == ".csv" and listed.is_file():
+            yield listed
 
 
 def _done_before(plan: BatchPlan) -> int:

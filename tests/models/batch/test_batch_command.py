@@ -1,14 +1,17 @@
 """`python -m models batch` from arguments to exit status, in this process."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 
 from models.__main__ import main
+from models.commands.batch import _notices
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +109,17 @@ def test_a_signal_keeps_what_is_done(tiny, labelled, tmp_path, capsys, monkeypat
     assert 8 <= done < 25
     assert batch(tiny, labelled, "--out", out, "--map", "benign=other", "--resume", "--json") == 0
     assert json.loads(capsys.readouterr().out)["n"] == 25
+
+
+def test_a_run_says_that_it_was_trained_on_these_images(tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("file,label\na.png,benign\n", encoding="utf-8")
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+    def said(digest, *inputs):
+        card = SimpleNamespace(prepare={}, data=SimpleNamespace(manifest_digest=digest))
+        return list(_notices([SimpleNamespace(id="own", card=card)], inputs))
+
+    assert "own was trained on some of these images" in said(digest, manifest)[0]
+    assert said(digest, tmp_path) == said(digest, manifest)  # the folder it lies in
+    assert not said("0" * 64, manifest) and not said(None, tmp_path / "nothing")
