@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +207,7 @@ class Batch:
         """From the disk, a line at a time: in the file's order where that is the input's, as it is unless the
         input grew before the batch was gone on with."""
         if (places[:, 1] < 0).any():
-            yield from self._merged()
+            yield from self._merged(places[places[:, 1] >= 0])
             return
         if len(places) > 1 and (np.diff(places[:, 0]) < 0).any():
             places = places[np.argsort(places[:, 0], kind="stable")]
@@ -225,14 +226,15 @@ class Batch:
                 if row is not None:
                     yield row
 
-    def _merged(self) -> Iterator[Row]:
-        """Journal and shards together, sorted in memory."""
-        rows: dict[str, Row] = {}
-        for _, row in read_rows(self.folder, 0, self.offset):
-            rows.setdefault(row.key, row)
-        for row in self._shards():
-            rows.setdefault(row.key, row)
-        yield from sorted(rows.values(), key=lambda row: row.index)
+    def _merged(self, places: np.ndarray) -> Iterator[Row]:
+        """Those of the journal, and of the shards what is not in the journal: both are in order."""
+        last, seen = -1, set[str]()
+        for row in merge(self._ordered(places), self._shards(), key=lambda row: row.index):
+            if row.index != last:
+                last, seen = row.index, set()
+            if row.key not in seen:
+                seen.add(row.key)
+                yield row
 
 
 _WORDS = ("key", "status", "why", "label", "patient_id", "group")

@@ -1,7 +1,7 @@
 """Rows of a batch as Parquet files of some hundred rows each, written by many workers at once.
 
-`DIR/shards/part-<index of its first row>.parquet`, a row a case, the same columns in every file whatever the
-runs and steps are, so that any reader of Parquet takes the folder as one table:
+`DIR/shards/part-<index of its first row>-<digest of its keys>.parquet`, a row a case, the same columns in
+every file whatever the runs and steps are, so that any reader of Parquet takes the folder as one table:
 
 index int64, key, status, why, label, patient_id, group: as in `Row`.
 scores: a list with an entry a run, {run, probabilities [double], logits [double], extra (JSON text)}.
@@ -10,8 +10,10 @@ refusals: a list of {run, why}. facts: JSON text.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 FOLDER = "shards"
-_PART = "part-"
-_SUFFIX = ".parquet"
-_DIGITS = 12
+_NAME = re.compile(r"part-(\d{12,})-[0-9a-f]{16}\.parquet")
 _TEXTS = ("key", "status", "why", "label", "patient_id", "group")
 
 
@@ -38,14 +38,13 @@ def shard_folder(folder: str | Path) -> Path:
 
 def list_shards(folder: str | Path) -> list[Path]:
     """The shards of the batch in `folder`, by the index of their first row; [] where there are none."""
-    parts = shard_folder(folder).glob(f"{_PART}*{_SUFFIX}")
-    return sorted(path for path in parts if path.stem.removeprefix(_PART).isdecimal())
+    return sorted(path for path in shard_folder(folder).glob("part-*") if _NAME.fullmatch(path.name))
 
 
 def write_shard(folder: str | Path, rows: Sequence[Row]) -> Path:
     """Write these rows as one shard of the batch in `folder`, whole or not at all; its path.
 
-    The name follows from the smallest index, so that a worker that does the same rows again after another was
+    The name follows from the rows' keys, so that a worker that does the same rows again after another was
     lost writes the same file. ValueError for no rows; OSError where the folder cannot be written.
     """
     import pyarrow
@@ -57,7 +56,9 @@ def write_shard(folder: str | Path, rows: Sequence[Row]) -> Path:
         raise ValueError("a shard has at least one row")
     ordered = sorted(rows, key=lambda row: row.index)
     table = pyarrow.Table.from_pylist([_fields(row) for row in ordered], schema=_schema())
-    path = shard_folder(folder) / f"{_PART}{ordered[0].index:0{_DIGITS}d}{_SUFFIX}"
+    # Indices alone do not do: an input that grew before the batch was gone on with has them anew.
+    keys = hashlib.sha256("\n".join(table.column("key").to_pylist()).encode()).hexdigest()[:16]
+    path = shard_folder(folder) / f"part-{ordered[0].index:012d}-{keys}.parquet"
     write_atomically(path, lambda draft: parquet.write_table(table, draft, compression="zstd"))
     return path
 
@@ -79,28 +80,33 @@ def read_shard(path: Path) -> list[Row]:
 def read_shards(folder: str | Path) -> Iterator[Row]:
     """Every row of the batch in `folder`, by index, each once: a few shards are in memory at a time.
 
-    May be called while workers write: it gives what was there at the call. A row that is in two shards (its
-    key was not found again, or the first writer was thought lost) is the one of the earlier shard.
+    May be called while workers write: it gives what was there at the call. A case that is in two shards (the
+    first writer was thought lost) is that of the first by name.
     """
-    waiting = deque((int(path.stem.removeprefix(_PART)), path) for path in list_shards(folder))
-    opened: list[tuple[int, int, Row, Iterator[Row]]] = []
-    last = -1
+    waiting = deque((_first_index(path), path) for path in list_shards(folder))
+    opened: list[tuple[int, str, Row, Iterator[Row]]] = []
+    last, seen = -1, set[str]()
     while waiting or opened:
         # Resumed shards interleave with those of the first try; all others follow one another.
         while waiting and (not opened or waiting[0][0] <= opened[0][0]):
-            first, path = waiting.popleft()
+            path = waiting.popleft()[1]
             rows = iter(read_shard(path))
-            row = next(rows, None)
-            if row is not None:
-                heapq.heappush(opened, (row.index, first, row, rows))
+            if (row := next(rows, None)) is not None:
+                heapq.heappush(opened, (row.index, path.name, row, rows))
         if not opened:
             continue
-        index, first, row, rows = heapq.heappop(opened)
+        index, name, row, rows = heapq.heappop(opened)
         if index != last:
+            last, seen = index, set()
+        if row.key not in seen:
+            seen.add(row.key)
             yield row
-            last = index
         if (following := next(rows, None)) is not None:
-            heapq.heappush(opened, (following.index, first, following, rows))
+            heapq.heappush(opened, (following.index, name, following, rows))
+
+
+def _first_index(path: Path) -> int:
+    return int(_NAME.fullmatch(path.name)[1])
 
 
 @cache

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: What a batch's folder holds; nothing else of a ZIP is looked at.
 _OURS = re.compile(
-    rf"{re.escape(HEADER_FILE)}|{re.escape(JOURNAL_FILE)}|shards/part-\d+\.parquet"
+    rf"{re.escape(HEADER_FILE)}|{re.escape(JOURNAL_FILE)}|shards/part-\d+-[0-9a-f]+\.parquet"
     r"|(heatmaps|measures|thumbnails)(/[A-Za-z0-9_][A-Za-z0-9._-]{0,150}){1,2}",
     re.ASCII,
 )

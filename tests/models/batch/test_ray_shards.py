@@ -55,6 +55,16 @@ def test_a_row_in_two_shards_is_there_once(tmp_path):
     assert [(row.index, row.status) for row in rows] == [(0, OK), (1, OK), (2, FAILED), (3, OK)]
 
 
+def test_an_input_that_grew_has_two_rows_of_one_index(tmp_path):
+    write_shard(tmp_path, [_row(0), _row(1)])
+    write_shard(tmp_path, [Row(0, "a/!new.png", UNREADABLE, "Say why.")])
+    assert sorted((row.index, row.key) for row in read_shards(tmp_path)) == [
+        (0, "a/!new.png"),
+        (0, "a/0.png"),
+        (1, "a/1.png"),
+    ]
+
+
 def test_the_same_rows_again_are_the_same_file(tmp_path):
     first = write_shard(tmp_path, [_row(3), _row(4)])
     assert write_shard(tmp_path, [_row(4), _row(3)]) == first
@@ -72,7 +82,7 @@ def test_shards_without_a_score_have_the_columns_of_all_others(tmp_path):
 
 def test_files_that_are_no_shards_and_drafts_of_lost_workers_are_passed_over(tmp_path):
     write_shard(tmp_path, [_row(0)])
-    (shard_folder(tmp_path) / ".part-000000000001.parquet.abc.part").write_bytes(b"half")
+    (shard_folder(tmp_path) / ".part-000000000001-0123456789abcdef.parquet.abc.part").write_bytes(b"half")
     (shard_folder(tmp_path) / "part-mine.parquet").write_bytes(b"")
     assert [row.index for row in read_shards(tmp_path)] == [0]
 
@@ -80,7 +90,7 @@ def test_files_that_are_no_shards_and_drafts_of_lost_workers_are_passed_over(tmp
 def test_a_damaged_shard_is_named(tmp_path):
     path = write_shard(tmp_path, [_row(index) for index in range(50)])
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadInput, match=r"^shards/part-000000000000.parquet is damaged: delete it"):
+    with pytest.raises(BadInput, match=r"^shards/part-000000000000-\w{16}\.parquet is damaged: delete it"):
         list(read_shards(tmp_path))
 
 
