@@ -44,7 +44,7 @@ def test_a_zip_is_scored_paused_found_again_and_taken_home(page: Page, server: s
     press(page, page.get_by_role("button", name="Start the batch"))
     page.wait_for_url(re.compile(r"batch=[\w-]{20,}"))
     pause = page.get_by_role("button", name="Pause")
-    expect(pause).to_be_enabled(timeout=LONG)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* scored$"))).to_be_visible(timeout=LONG)
     pause.click()
     paused = page.get_by_text(re.compile(rf"^\d+ of {IMAGES} images, paused$"))
     expect(paused).to_be_visible(timeout=LONG)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,8 +49,7 @@ class BatchPlace:
         if entry.why or entry.image is None:
             raise BadInput(entry.why or f"There is no image of row {row} of this batch.")
         content = _bytes(entry.image(), entry.name)
-        more = {"frame": entry.frame} if "frame" in {each.name for each in fields(caches.File)} else {}
-        return caches.File(content, entry.name, entry.modality, entry.synthetic, **more)
+        return caches.File(content, entry.name, entry.modality, entry.synthetic, frame=entry.frame)
 
     def mask(self, row: int) -> caches.File | None:
         """The lesion mask of a row; None where it has none."""
@@ -121,5 +120,5 @@ def _bytes(source: Path | bytes, name: str) -> bytes:
     from models.study.source import read_bytes
 
     limits = Limits()
-    most = max(limits.max_bytes, getattr(limits, "max_dicom_bytes", 0))
+    most = max(limits.max_bytes, limits.max_dicom_bytes)
     return read_bytes(source, name, Limits(max_bytes=most))

@@ -92,7 +92,7 @@ def test_all_frames_share_the_bytes_of_their_file(run) -> None:
         ("clip.dcm#1", 0), ("clip.dcm#2", 1), ("clip.dcm#3", 2), ("clip.dcm#4", 3), ("one.png", 0),
     ]  # fmt: skip
     assert len([f for f in (place.spool / "files").rglob("*") if f.is_file()]) == 2
-    assert getattr(place.load(3), "frame", 3) == 3
+    assert place.load(3).frame == 3
 
 
 def test_a_folder_and_a_table_of_labels(run) -> None:
