@@ -106,7 +106,8 @@ class RayJob(BatchJob):
     def _do_on_ray(self, folder: BatchFolder) -> None:
         self._cluster.start()
         kind = self.plan.signature()["engine"]
-        pool = self._cluster.pool(gpu=kind == "tensorflow" and self._cluster.has_gpus())
+        gpu = kind == "tensorflow" and self._cluster.has_gpus()
+        pool = self._cluster.pool(gpu, self.plan.workers)
         shards = shard_folder(folder.path)
         token = f".seen-{secrets.token_hex(8)}"
         self._tidy(folder)
@@ -157,7 +158,7 @@ class RayJob(BatchJob):
             listed = _listed(self.plan, frozenset(done), size)
             return listed.map_batches(
                 ChunkScorer,
-                fn_constructor_args=(scorer, self.plan.workers or max(2, pool.cpus), token, pool.gpus > 0),
+                fn_constructor_args=(scorer, pool, token),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ActorPoolStrategy(

@@ -21,6 +21,10 @@ from typing import Any
 from models.errors import BadInput
 
 LOCAL, AUTO = "local", "auto"
+CPUS = 2
+"""Processors a worker, where nobody says: one that decodes and one for the network. More workers use a large
+machine better than more threads: the decoders of compressed DICOM keep Python's lock, so that a process
+decodes one such file at a time."""
 PATIENCE = 10.0
 HEALTH_PATIENCE = 60.0
 _STORE_BYTES = 512 << 20
@@ -54,7 +58,10 @@ class Cluster:
     def start(self) -> None:
         """BadInput where Ray is not installed, nothing answers there, or the versions differ."""
         ray = import_ray()
+        if self.address not in (LOCAL, AUTO):
+            _answers(self.address)
         if ray.is_initialized():
+            self._is_this(ray)
             return
         with _handlers_kept():
             if self.local:
@@ -73,10 +80,11 @@ class Cluster:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def pool(self, gpu: bool) -> Pool:
-        """The workers to be had. BadInput where the cluster has no processor (or no GPU) for any."""
+    def pool(self, gpu: bool, cpus: int | None = None) -> Pool:
+        """The workers to be had, with so many processors each where they have no GPU. BadInput where the
+        cluster has no processor (or no GPU) for any."""
         nodes = [node["Resources"] for node in import_ray().nodes() if node["Alive"]]
-        return pool_of(nodes, gpu)
+        return pool_of(nodes, gpu, cpus or CPUS)
 
     def has_gpus(self) -> bool:
         return import_ray().cluster_resources().get("GPU", 0) >= 1
@@ -101,9 +109,13 @@ class Cluster:
                 "out --ray."
             ) from problem
 
+    def _is_this(self, ray: Any) -> None:
+        """BadInput where this process is connected to another Ray than the one asked for."""
+        connected = ray.get_runtime_context().gcs_address
+        if self.address not in (LOCAL, AUTO, connected):
+            raise BadInput(f"This program is at work on the Ray at {connected} already: give that address.")
+
     def _connect(self, ray: Any) -> None:
-        if self.address != AUTO:
-            _answers(self.address)
         try:
             ray.init(address=self.address, **_QUIET)
         except (ConnectionError, ValueError) as problem:
@@ -154,11 +166,10 @@ def import_ray() -> Any:
     return ray
 
 
-def pool_of(nodes: Sequence[Mapping[str, float]], gpu: bool) -> Pool:
-    """A worker a GPU, or else one a machine with all its processors: an engine uses them all by itself.
+def pool_of(nodes: Sequence[Mapping[str, float]], gpu: bool, wanted: int = CPUS) -> Pool:
+    """A worker a GPU with its share of the processors, or else one for every `wanted` processors.
 
-    nodes: the resources ("CPU", "GPU") of each machine. Machines of several sizes have workers of the
-    smallest's size.
+    nodes: the resources ("CPU", "GPU") of each machine; the smallest says what a worker takes at most.
     """
     if gpu:
         with_gpu = [(int(node["GPU"]), node.get("CPU", 0)) for node in nodes if node.get("GPU", 0) >= 1]
@@ -171,7 +182,8 @@ def pool_of(nodes: Sequence[Mapping[str, float]], gpu: bool) -> Pool:
     found = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
     if not found:
         raise BadInput("The cluster has no processor to work with: start a machine with ray start.")
-    return Pool(sum(cpus // min(found) for cpus in found), min(found), 0)
+    cpus = min(wanted, *found)
+    return Pool(sum(here // cpus for here in found), cpus, 0)
 
 
 def _answers(address: str) -> None:

@@ -6,8 +6,11 @@ explained by one worker; a decoded image is ten times its file, and would cost t
 
 from __future__ import annotations
 
+import os
 import pickle
+import tempfile
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from models.batch.plan import Inputs
+    from models.batch.ray_cluster import Pool
     from models.batch.scoring import Scorer
 
 CHUNK_BYTES = 32 << 20
@@ -91,15 +95,17 @@ def contents(table: pyarrow.Table) -> Iterator[Any]:
 class ChunkScorer:
     """A worker: an engine that stays warm, a chunk at a time. Ray makes one a process.
 
-    token: name of a file in the shards' folder that tells whether this machine sees the same folder. gpu:
-    whether the worker was given one.
+    pool: what the worker was given. token: name of a file in the shards' folder that tells whether this
+    machine sees the same folder.
     """
 
-    def __init__(self, scorer: Scorer, workers: int | None, token: str, gpu: bool) -> None:
-        self._scorer, self._workers, self._folder = scorer, workers, scorer.folder
+    def __init__(self, scorer: Scorer, pool: Pool, token: str) -> None:
+        self._scorer, self._folder = scorer, scorer.folder
+        self._workers = max(2, pool.cpus)  # one decodes while another waits for the disk
         self._refusal = self._engine = ""
+        self._place = keep_to(pool.cpus) if pool.cpus else None
         try:
-            self._check(token, gpu)
+            self._check(token, pool.gpus > 0)
             self._engine = next(iter(scorer.engines.values())).name
         except BadInput as refusal:  # raised here it would be tried again for ever
             self._refusal = str(refusal)
@@ -173,6 +179,36 @@ class ChunkScorer:
             attempts.trying(item.index)
             rows += self._scorer.score([item])
         return rows
+
+
+def keep_to(cpus: int) -> int | None:
+    """Keep this process to so many processors that no other worker on the machine has; a handle to keep.
+
+    An engine takes all the processors it sees, and several at once would only wait for one another. None, and
+    nothing done, where this process is to have all, where none are left, or where the system knows no such
+    thing.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    import fcntl
+
+    here = sorted(os.sched_getaffinity(0))
+    for slot in range(len(here) // cpus if cpus < len(here) else 0):
+        path = Path(tempfile.gettempdir()) / f"lesionlens-{os.getuid()}-{cpus}-{slot}.lock"
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError:  # it is somebody else's: faster with a place of our own, but it goes without
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(OSError):  # it ended meanwhile
+                os.sched_setaffinity(int(thread), here[slot * cpus : (slot + 1) * cpus])
+        return file
+    return None
 
 
 class Attempts:

@@ -55,7 +55,12 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", metavar="CSV", type=Path, help="columns file and label, for files without a manifest"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the batch in DIR")
-    parser.add_argument("--workers", metavar="N", type=int, help="threads that decode (default: one a core)")
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="threads that decode (default: one a core); with --ray the processors of a worker (default: 2)",
+    )
     parser.add_argument(
         "--with",
         metavar="RUN",

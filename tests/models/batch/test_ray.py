@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from models.batch.shards import list_shards, read_shards
 from models.errors import BadInput
 from tests.models.batch.listed import FromDisk, Listed
 
+ROOT = Path(__file__).resolve().parents[3]
 ENGINE = "onnxruntime"
 LEAST = 32  # items of a small batch's chunk
 TOKEN = ".seen"
@@ -221,11 +223,11 @@ def test_small_batches_have_chunks_for_all_workers(left, workers, size):
     assert chunk_size(left, workers) == size
 
 
-def score_here(scorer, chunk, token=TOKEN, gpu=False):
+def score_here(scorer, chunk, token=TOKEN, gpu=0):
     """One chunk by a worker in this process."""
     (scorer.folder / "shards").mkdir(parents=True, exist_ok=True)
     (scorer.folder / "shards" / TOKEN).touch()
-    (table,) = ChunkScorer(scorer, 2, token, gpu)(table_of(chunk))
+    (table,) = ChunkScorer(scorer, Pool(1, 0, gpu), token)(table_of(chunk))
     (done,) = contents(table)
     return done
 
@@ -244,7 +246,7 @@ def test_workers_that_cannot_work_say_why(tiny, listing, tmp_path, monkeypatch):
     scorer = Scorer([tiny], (), ENGINE, tmp_path)
     assert "does not see" in score_here(scorer, chunk, token=".other").refused
     monkeypatch.setattr("models.engines.gpu_visible", lambda: False)
-    assert "cannot use the GPU of a worker" in score_here(scorer, chunk, gpu=True).refused
+    assert "cannot use the GPU of a worker" in score_here(scorer, chunk, gpu=1).refused
     changed = Scorer([replace(tiny, digest="0" * 64)], (), ENGINE, tmp_path)
     assert "another tiny" in score_here(changed, chunk).refused
     assert not list_shards(tmp_path)
@@ -353,14 +355,46 @@ def test_other_versions_are_named(monkeypatch):
     ("nodes", "gpu", "pool"),
     [
         ([{"CPU": 2.0}], False, Pool(1, 2, 0)),
-        ([{"CPU": 16.0}, {"CPU": 16.0}, {"memory": 1.0}], False, Pool(2, 16, 0)),
-        ([{"CPU": 4.0}, {"CPU": 16.0}], False, Pool(5, 4, 0)),
+        ([{"CPU": 16.0}, {"CPU": 15.0}, {"memory": 1.0}], False, Pool(15, 2, 0)),
+        ([{"CPU": 1.0}, {"CPU": 16.0}], False, Pool(17, 1, 0)),
         ([{"CPU": 16.0, "GPU": 2.0}, {"CPU": 64.0}], True, Pool(2, 8, 1)),
         ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 32.0, "GPU": 4.0}], True, Pool(5, 8, 1)),
     ],
 )
 def test_a_worker_a_machine_or_a_gpu(nodes, gpu, pool):
     assert pool_of(nodes, gpu) == pool
+
+
+def test_as_many_processors_a_worker_as_were_asked_for():
+    assert pool_of([{"CPU": 16.0}, {"CPU": 8.0}], False, 1) == Pool(24, 1, 0)
+    assert pool_of([{"CPU": 16.0}, {"CPU": 8.0}], False, 64) == Pool(3, 8, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no processes")
+def test_workers_of_a_machine_keep_to_processors_of_their_own(tmp_path):
+    script = (
+        "import os, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from models.batch.ray_worker import keep_to\n"
+        "held = keep_to(1); print(*sorted(os.sched_getaffinity(0)), flush=True); sys.stdin.read()"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(2)
+    ]
+    kept = [worker.stdout.readline().split() for worker in workers]
+    for worker in workers:
+        worker.communicate()
+    here = sorted(os.sched_getaffinity(0))
+    if len(here) > 1:
+        assert sorted(kept) == [[str(here[0])], [str(here[1])]]
+    else:
+        assert kept == [[str(here[0])]] * 2
 
 
 @pytest.mark.parametrize(("gpu", "words"), [(True, "has no GPU"), (False, "has no processor")])
