@@ -15,6 +15,7 @@ from models.errors import BadInput
 from models.runs import Run
 from pages.ui import caches, state
 from pages.ui.batch import meanings
+from pages.ui.batch.inside import table_inside
 from pages.ui.batch.orders import Order, Pack, Phantoms
 from pages.ui.batch.receiving import BY_COMMAND, LARGEST_MB, MOST_BYTES, Given
 from pages.ui.comparing import choices
@@ -30,7 +31,7 @@ FROM, RUNS, DATA, MODALITY, COUNT, SEED, MARKER = (
 HEATMAPS, MEASURES, FRAMES, LABELS = "heatmaps", "measures", "frames", "labels"
 MOST_PHANTOMS = 2_000
 AT_FIRST = 60
-_ROUND = "batch_round"
+_ROUND, _TABLE = "batch_round", "batch_table_inside"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Images:
 
 def forget_files() -> None:
     """Empty the uploaders: what they held is taken in, and leaves the memory."""
+    st.session_state.pop(_TABLE, None)
     st.session_state[_ROUND] = _round() + 1
 
 
@@ -146,7 +148,7 @@ def _ask_files(folder: bool) -> Images:
     )  # fmt: skip
     with st.expander("Labels and lesion masks (optional)", icon=":material/label:"):
         labels, masks = _ask_labels_and_masks()
-    given = Given(uploads or (), labels, masks or (), folder)
+    given = Given(uploads or (), labels or _table_inside(uploads or (), folder), masks or (), folder)
     if given.table is not None and labels is None:
         st.caption(f"Labels are read from {plain(given.table.name)}.")
     if not given.pictures:
@@ -159,11 +161,20 @@ def _ask_files(folder: bool) -> Images:
     return Images(given, labels=meanings.labels_of(given))
 
 
+def _table_inside(uploads, folder: bool):
+    """The table of labels among the files, looked for once."""
+    files = tuple(upload.file_id for upload in uploads)
+    if st.session_state.get(_TABLE, ((), None))[0] != (files, folder):
+        st.session_state[_TABLE] = ((files, folder), table_inside(uploads, folder))
+    return st.session_state[_TABLE][1]
+
+
 def _ask_labels_and_masks():
     table, drawn = st.columns(2, gap="medium")
     labels = table.file_uploader(
         "Labels (CSV)", key=f"batch_labels_{_round()}",
-        help="Columns file and label, optionally patient_id. A folder for each class does the same.",
+        help="Columns file and label, optionally patient_id. Such a table inside the folder or ZIP is found "
+        "by itself, and a folder for each class does the same.",
     )  # fmt: skip
     masks = drawn.file_uploader(
         "Masks", key=f"batch_masks_{_round()}", accept_multiple_files=True,

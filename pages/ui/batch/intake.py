@@ -134,10 +134,13 @@ class _Taking:
         self._unused = set(self._masks)
 
     def all(self, listing, watch: Watch) -> None:
-        total = listing.total
-        for done, item in enumerate(listing.items()):
-            watch(done, total)
-            self.writer.add(self._entry(item))
+        total, table = listing.total, getattr(self.source, "table", "")
+        if total and table:
+            total -= 1
+        for item in listing.items():
+            watch(self.writer.count, total)
+            if not table or self._key(item) != table:
+                self.writer.add(self._entry(item))
         watch(self.writer.count, total)
 
     def notices(self) -> list[str]:

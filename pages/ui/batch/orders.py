@@ -20,13 +20,14 @@ STATE = "state.json"
 @dataclass(frozen=True)
 class Uploads:
     """Files that were given: `inputs` below the folder of incoming files, `labels` a CSV there or "", masks
-    as (name, file)."""
+    as (name, file). table: the key in the listing of the member that `labels` was copied from, or ""."""
 
     inputs: tuple[str, ...]
     files: int
     archives: int
     labels: str = ""
     masks: tuple[tuple[str, str], ...] = ()
+    table: str = ""
     kind = "uploads"
 
     @property

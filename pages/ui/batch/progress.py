@@ -79,7 +79,7 @@ def said(batch: PageBatch) -> str:
         before = batch_caches.batch_jobs().turn.before(batch)
         return f"Taken in. {amount(before, 'batch').replace('batchs', 'batches')} of this server before it"
     if batch.preparing or (found.state == "opening" and not found.done):
-        return f"{amount(total or 0, 'image')} taken in; opening the runs"
+        return f"{amount(total, 'image')} taken in; opening the runs" if total else "Opening the runs"
     of = f"{found.done:,} of {amount(total, 'image')}" if total else amount(found.done, "image")
     if found.state == "writing":
         return f"{of}; writing the table"

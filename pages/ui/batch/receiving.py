@@ -24,7 +24,7 @@ MOST_BYTES = 2 << 30
 #: Of one file, in the MB of `st.file_uploader`.
 LARGEST_MB = 1024
 BY_COMMAND = "use the command line, which reads files where they are (python -m xai batch --help)"
-_TABLES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv")
 _FILES, _ARCHIVE, _LABELS, _MASK = "files", "archive-{}", "labels.csv", "mask-{:05d}"
 
 
@@ -82,7 +82,16 @@ def receive(home: Path, given: Given, watch: Callable[[int], None] = lambda done
         masks.append((mask.name, _MASK.format(number)))
         _copy(mask, incoming / masks[-1][1])
     labels = _LABELS if given.table is not None else ""
-    return Uploads(tuple(inputs), len(loose), len(archives), labels, tuple(masks))
+    table = _table_key(given, archives, inputs[-len(archives) :], alone=len(inputs) == 1)
+    return Uploads(tuple(inputs), len(loose), len(archives), labels, tuple(masks), table)
+
+
+def _table_key(given: Given, archives: Sequence[BinaryIO], names: Sequence[str], alone: bool) -> str:
+    """The key that a table of labels inside an archive would have as an image, which it is not; else ""."""
+    home = getattr(given.table, "archive", None)
+    if home is None or home not in archives:
+        return ""
+    return given.table.name if alone else f"{names[archives.index(home)]}/{given.table.name}"
 
 
 def is_archive(file: BinaryIO) -> bool:
@@ -125,4 +134,4 @@ def _size(file: BinaryIO) -> int:
 
 
 def _is_table(file: BinaryIO) -> bool:
-    return file.name.casefold().endswith(_TABLES)
+    return file.name.casefold().endswith(TABLES)

@@ -9,6 +9,7 @@ import pytest
 from models.errors import BadInput
 from models.study import read_study
 from pages.ui.batch import intake, keeping, receiving
+from pages.ui.batch.inside import table_inside
 from pages.ui.batch.intake import take_in
 from pages.ui.batch.orders import Order, Phantoms, read_order
 from pages.ui.batch.places import find_place, new_id, place_of
@@ -106,6 +107,34 @@ def test_a_folder_and_a_table_of_labels(run) -> None:
     # A table among the files that were dropped is the labels, and no image.
     dropped = Given([images[1], Upload("labels.csv", b"file,label\n1.png,malignant\n")])
     assert dropped.table.name == "labels.csv" and len(dropped.pictures) == 1
+
+
+@pytest.mark.parametrize("more", [(), ("b.zip", "c.png")])
+def test_a_table_of_labels_inside_a_zip_labels_its_images_and_is_none(run, more) -> None:
+    table = b"file,label\n1.png,malignant\n2.png,other\n"
+    first = Upload("a.zip", zipped({"x/1.png": DARK, "x/2.png": BRIGHT, "x/labels.csv": table}))
+    files = [Upload(name, zipped({"3.png": DARK}) if name == "b.zip" else DARK) for name in more]
+    found = table_inside([*files, first], folder=False)
+    _, listing = taken(run, *files, first, labels=found)
+    told_labels = {item.key.rpartition("/")[2]: item.label for item in listing}
+    assert told_labels == {"1.png": "malignant", "2.png": "other"} | dict.fromkeys(
+        ["3.png", "c.png"] if more else [], ""
+    )
+    assert listing.total == len(told_labels) and not any(item.why for item in listing)
+
+
+def test_what_is_no_single_table_of_labels_is_left_alone() -> None:
+    table, notes = b"file,label\na.png,other\n", b"who,when\nme,today\n"
+    assert (
+        table_inside([Upload("s/l.csv", table), Upload("s/notes.csv", notes)], folder=True).name == "s/l.csv"
+    )
+    assert table_inside([Upload("s/l.csv", table), Upload("s/m.csv", table)], folder=True) is None
+    both = Upload("a.zip", zipped({"l.csv": table, "m.csv": table}))
+    locked = Upload("a.zip", encrypted({"l.csv": table}))
+    torn = Upload("a.zip", zipped({"l.csv": table})[:40])
+    beside = [Upload("a.zip", zipped({"l.csv": table})), Upload("m.csv", notes)]
+    for files in ([both], [locked], [torn], beside, [Upload("a.zip", zipped({"n.csv": notes}))], []):
+        assert table_inside(files, folder=False) is None
 
 
 def test_folders_that_are_no_classes_are_told_without_their_names(run) -> None:
