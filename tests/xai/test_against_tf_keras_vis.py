@@ -25,7 +25,7 @@ def network():
     return rebuild(find_run("busi-hybrid"))
 
 
-@pytest.mark.parametrize("branch", ["densenet121", "squeezenet"])
+@pytest.mark.parametrize("branch", [pytest.param("densenet121", marks=pytest.mark.slow), "squeezenet"])
 def test_each_branch_equals_tf_keras_vis(network, branch):
     """For and against malignant: what speaks against it is lost to one rectified map and seen in the
     other."""

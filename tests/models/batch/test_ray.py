@@ -164,6 +164,7 @@ def test_a_worker_that_is_killed_loses_nothing(local_ray, tiny, listing, plain, 
     assert [row.index for row in read_shards(batch.folder)] == list(range(64))
 
 
+@pytest.mark.slow
 def test_an_image_that_kills_every_worker_fails_alone(local_ray, tiny, listing, tmp_path):
     items = [replace(item, load=Deadly()) if item.index == 7 else item for item in listing.all[:12]]
     batch = work_on_ray(plan_of(tiny, Listed(items), tmp_path / "out"), "local")

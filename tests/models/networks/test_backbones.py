@@ -64,9 +64,10 @@ def varied(network):
     return network
 
 
-# ResNet101 is ResNet50's builder with more of the same blocks, and the dearest to build.
+# The dearest to build. ResNet101 is ResNet50's builder with more of the same blocks, VGG19 is VGG16's.
+DEAREST = ("resnet101", "inceptionv3", "vgg19")
 NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "resnet101" else name for name in sorted(BACKBONES)
+    pytest.param(name, marks=pytest.mark.slow) if name in DEAREST else name for name in sorted(BACKBONES)
 ]
 
 
@@ -218,6 +219,7 @@ def test_an_imagenet_start_without_the_internet_is_refused_in_a_sentence(monkeyp
     assert capsys.readouterr().out == ""  # stdout may be a JSON document
 
 
+@pytest.mark.slow
 def test_imagenet_weights_give_the_network_of_keras_on_the_same_picture(keras_file):
     """Of EfficientNet, which Keras standardises inside by numbers of the file; here the adapter does it."""
     plain = keras.applications.EfficientNetB0(False, weights=None, input_shape=(32, 32, 3))

@@ -102,6 +102,7 @@ def test_a_fold_is_evaluated_on_its_own_test_cases(done, manifest, capsys):
     assert sum(sizes) == 42
 
 
+@pytest.mark.slow
 def test_seeds_share_the_test_cases(manifest, recipe, tmp_path):
     from models.training.folds import train_seeds
 

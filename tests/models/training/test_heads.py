@@ -27,6 +27,7 @@ def train(*arguments, **options):
     return train(*arguments, **options)
 
 
+@pytest.mark.slow
 def test_a_guided_head_leaves_the_trunk_alone_and_its_file_gives_the_trained_logits(
     manifest, recipe, trained, tmp_path
 ):
