@@ -48,6 +48,7 @@ def main() -> int:
         rows += in_a_process("tests.bench.evidence")
         rows += in_a_process("tests.bench.batch")
         rows += in_a_process("tests.bench.batch_heatmaps")
+        rows += in_a_process("tests.bench.ray")
         rows += in_a_process("tests.bench.slides")
         rows += _trust(options.run, image, Path(folder) / "audit")
         rows += _passes(run, image, options.without_tensorflow)

@@ -54,8 +54,8 @@ def ray_row(images: int = IMAGES, rounds: int = ROUNDS) -> Row:
             cluster.close()
     ratio = max(on_ray) / max(plain)
     return Row(
-        f"batch on a local Ray with one worker / without Ray, {run.id} (Ray's start {start:.1f} s, its worker's "
-        f"and first chunk {min(waits):.1f} s apart)",
+        f"batch on a local Ray with one worker / without Ray, {run.id} (apart: Ray's start {start:.1f} s, "
+        f"worker and first chunk {min(waits):.1f} s)",
         f"{max(on_ray):.1f} / {max(plain):.1f} images a second = {ratio:.3f}",
         f">= {LIMIT:g}",
         ratio >= LIMIT,
