@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SPEED_RUN, LIGHT_RUN = "busi-hybrid-guided", "busi-squeezenet"
 SHARING = ("busi-frozen-logistic", "busi-frozen-bayes")
 SPEED_LIMIT, SHARED_LIMIT, MEMORY_LIMIT = 0.85, 1.15, 200
-SIDE, IMAGES, ROUNDS = 512, 96, 6
+SIDE, IMAGES, ROUNDS = 512, 192, 4
 SIZES = (1, 4, 8, 16, 32)
 MANY, LEVEL_AFTER, DIFFERENT = 20_000, 500, 300
 
