@@ -14,10 +14,12 @@ class MaskPlaces:
     """Filled with every file of an archive, then asked for the masks of an image by its name.
 
     Places are numbers of the archive's own, in increasing order. Digests of 64 bits may coincide, so whoever
-    opens a place compares the name that is there.
+    opens a place compares the name that is there. alone: masks in a folder of masks that are of no image.
     """
 
     def __init__(self):
+        self.alone = 0
+        self._in_folder = array("Q")
         self._masks, self._places, self._images = array("Q"), array("Q"), array("Q")
         self._with_image = bytearray()
 
@@ -26,6 +28,8 @@ class MaskPlaces:
         if not names.is_mask(name):
             self._images.append(digest)
             return
+        if names.in_mask_folder(name.split("/")[:-1]):
+            self._in_folder.append(digest)
         self._masks.append(digest)
         self._places.append(place)
 
@@ -38,7 +42,19 @@ class MaskPlaces:
         images = np.frombuffer(self._images, np.uint64)
         own = np.isin(np.frombuffer(self._masks, np.uint64), images)
         self._with_image = bytearray(own.astype(np.uint8).tobytes())
-        self._images = array("Q")
+        self.alone = int(np.isin(np.frombuffer(self._in_folder, np.uint64), images, invert=True).sum())
+        self._images, self._in_folder = array("Q"), array("Q")
+
+    def notices(self, title: str) -> list[str]:
+        """A sentence where masks were passed over."""
+        if not self.alone:
+            return []
+        many = "1 mask" if self.alone == 1 else f"{self.alone:,} masks"
+        return [
+            f"{many} of {names.shown(title)} {'is' if self.alone == 1 else 'are'} of no image and left out: "
+            "a folder masks goes with the images beside it, or in a folder images beside it, under the same "
+            "names."
+        ]
 
     def __len__(self) -> int:
         """Masks that belong to an image."""

@@ -155,6 +155,9 @@ class TarSource(AnyTar):
         except (DamagedTar, OSError):
             yield self.damage()
 
+    def notices(self) -> list[str]:
+        return [*self._masks.notices(self.title), *super().notices()]
+
     @property
     def has_masks(self) -> bool:
         return len(self._masks) > 0

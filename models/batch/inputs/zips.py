@@ -164,11 +164,12 @@ class ZipSource:
         return Entry(name, self._load(member, name), mask=united(self._masks_of(name, beside)))
 
     def notices(self) -> list[str]:
-        if not self._passed_over:
-            return []
-        return [
-            f"{self._passed_over:,} hidden or system files of {names.shown(self.title)} were passed over."
-        ]
+        said = self._masks.notices(self.title)
+        if self._passed_over:
+            said.append(
+                f"{self._passed_over:,} hidden or system files of {names.shown(self.title)} were passed over."
+            )
+        return said
 
     @property
     def has_masks(self) -> bool:

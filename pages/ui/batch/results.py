@@ -72,7 +72,7 @@ def _head(results: Results) -> None:
     if len(results.runs) > 1:
         alike, of = words.agreement(results)
         figures.append(("Runs agree", words.share(alike, of), f"{alike:,} of {of:,} images"))
-    with st.grid("auto", min_column_width=172, gap="small", key="batch_head"):
+    with st.grid("auto", min_column_width=205, gap="small", key="batch_head"):
         for name, value, more in figures:
             st.markdown(
                 f":small[:gray[{plain(name)}]]  \n**{plain(value)}**"

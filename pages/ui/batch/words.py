@@ -74,7 +74,7 @@ def rule(run: BatchRun) -> str:
 
 def at(run: BatchRun) -> str:
     """The same, short."""
-    return f"at {run.threshold:.3f}" if len(run.classes) == 2 else "most probable"
+    return f"threshold {run.threshold:.3f}" if len(run.classes) == 2 else "most probable"
 
 
 def left_out(counts: dict[str, int]) -> str:

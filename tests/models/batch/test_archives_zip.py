@@ -4,6 +4,7 @@ import io
 import pickle
 import stat
 import struct
+import tarfile
 import zipfile
 import zlib
 
@@ -194,6 +195,20 @@ def test_masks_beside_their_image_and_in_a_folder_of_masks(tmp_path):
     assert one.mask() == png(255) and three.mask is None
     assert read_mask(pickle.loads(pickle.dumps(two.mask))()).all()
     assert "named like a mask" in stray.why
+
+
+def test_masks_in_a_folder_of_masks_that_are_of_no_image_are_said(tmp_path):
+    files = [("scans/1.png", png(1)), ("masks/1.png", png(255)), ("masks/2_mask.png", png(255))]
+    listing = list_inputs([zipped(tmp_path / "x.zip", files)])
+    assert not listing.has_masks and [item.key for item in listing] == ["x.zip/scans/1.png"]
+    assert listing.notices[0].startswith("2 masks of x.zip are of no image and left out")
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, content in (("images/1.png", png(1)), *files[1:]):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    assert list_inputs([path]).notices[0].startswith("1 mask of x.tar is of no image and left out")
 
 
 def test_several_masks_of_one_image_are_united(tmp_path):

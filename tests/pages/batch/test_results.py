@@ -60,7 +60,7 @@ def test_the_table_of_a_batch_that_the_command_line_made(work):
     page = opened(batch="study")
     told = said(page)
     assert "6 of 8" in told and "1 refused, 1 unreadable" in told
-    assert "3 malignant" in told and r"50 %, at 0\.400" in told and "40 %" in told
+    assert "3 malignant" in told and r"50 %, threshold 0\.400" in told and "40 %" in told
     assert "Only the results of this batch are here" in told
     shown = page.dataframe[0].value
     assert shown["tiny"].tolist() == pytest.approx([0.9, 0.7, 0.41, 0.39, 0.1, 0.05])
