@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.batch.journal import JOURNAL_FILE, Journal, read_rows
 from models.batch.storage import locked, write_json
+from models.batch.unnamed import DoneKeys
 from models.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class BatchFolder:
             self._write()  # before anything else: a folder with a journal and no header is nobody's
             self.journal = Journal(self.path)
             stack.callback(self.journal.close)
-            self.done: set[str] = set()
+            self.done = DoneKeys()
             self.counts: Counter[str] = Counter()
             self._take_over()
             self._closing = stack.pop_all()

@@ -31,6 +31,8 @@ SAME_FAULT = 20
 LOOK_AT = 200
 """Items at the beginning of the input among which a resumed batch must know one."""
 
+UNNAMED = "The paths of {} hold what the DICOM itself says of a person: they go under another name."
+
 
 class Cancelled(Exception):
     """The batch was stopped; what is done is on disk and in its tables."""
@@ -186,6 +188,10 @@ class BatchJob:
             "engine_name": next(iter(engines.values())).name,
             "notices": list(self.plan.listing.notices),
         }
+        if replaced := folder.done.replaced:
+            notice = UNNAMED.format(f"{replaced:,} file{'s' * (replaced > 1)}")
+            facts["notices"].append(notice)
+            self._say(notice)
         if complete:
             facts["total"] = len(folder.done)
         write_tables(read_batch(folder.path))
@@ -204,7 +210,7 @@ class BatchJob:
         finally:
             if hasattr(items, "close"):
                 items.close()
-        if keys and not folder.done.intersection(keys):
+        if keys and not any(key in folder.done for key in keys):
             raise BadInput(f"{folder.path} holds a batch of other images: give another folder.")
 
     def _rest(self, resting: bool) -> None:

@@ -33,6 +33,7 @@ from models.batch.ray_cluster import Cluster, Pool, import_ray
 from models.batch.ray_worker import ATTEMPTS, ChunkScorer, Done, chunks, contents, table_of
 from models.batch.scoring import Scorer
 from models.batch.shards import shard_folder
+from models.batch.unnamed import DoneKeys
 from models.errors import BadInput
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class RayJob(BatchJob):
             for left in (*shards.glob(".part-*.part"), *shards.glob(".seen-*")):
                 left.unlink(missing_ok=True)
 
-    def _dataset(self, scorer: Scorer, pool: Pool, token: str, done: set[str]) -> Any:
+    def _dataset(self, scorer: Scorer, pool: Pool, token: str, done: DoneKeys) -> Any:
         """The dataset whose rows are what became of each chunk; nothing is begun before it is asked for."""
         import_ray()
         from ray.data import ActorPoolStrategy, DataContext
@@ -155,7 +156,7 @@ class RayJob(BatchJob):
             object_store_memory=_STORE_BYTES
         )
         with DataContext.current(context):
-            listed = _listed(self.plan, frozenset(done), size)
+            listed = _listed(self.plan, done.copy(), size)
             return listed.map_batches(
                 ChunkScorer,
                 fn_constructor_args=(scorer, pool, token),
@@ -205,7 +206,7 @@ def chunk_size(left: int | None, workers: int) -> int:
     return max(LEAST, min(MOST, math.ceil(left / (CHUNKS_A_WORKER * workers))))
 
 
-def _listed(plan: BatchPlan, done: frozenset[str], size: int) -> Any:
+def _listed(plan: BatchPlan, done: DoneKeys, size: int) -> Any:
     """The dataset of chunks, made one after the other by one process on this machine, which has the input."""
     import ray
     from ray.data import read_datasource

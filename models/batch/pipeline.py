@@ -194,7 +194,7 @@ class Pipeline:
         self._hold(read.nbytes - loaded_bytes(item), begun=-1)
         self._usual = max(read.nbytes, 0.9 * self._usual)
         if loaded_bytes(item):
-            read = replace(read, item=replace(item, load=None))
+            read = replace(read, item=replace(read.item, load=None))
         return read
 
     def _hold(self, more: int, begun: int = 0) -> None:

@@ -170,10 +170,13 @@ class ChunkScorer:
     def _one_by_one(self, items: Sequence[Item], attempts: Attempts) -> list[Row]:
         """After a worker was lost with this chunk: so that it is known which image it is, if it is one."""
         from models.batch.scoring import row_of_item
+        from models.batch.unnamed import unnamed
 
         rows = []
         for item in items:
             if attempts.deaths(item.index) >= DEADLY:
+                with suppress(Exception):
+                    item = unnamed(item, item.load())
                 rows.append(row_of_item(item, FAILED, "The worker was lost each time it did this image."))
                 continue
             attempts.trying(item.index)

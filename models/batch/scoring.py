@@ -19,9 +19,11 @@ from models.batch.item import FAILED, OK, REFUSED, UNREADABLE, Item, Row, Score
 from models.batch.plan import check_runs, steps_of
 from models.batch.step import ScoredCase
 from models.batch.storage import refusal, storage_fault
+from models.batch.unnamed import unnamed
 from models.engines.onnx import ActivationMemo
 from models.errors import BadInput
 from models.runs.pieces import cut_note
+from models.study.dicom.facts import FOREIGN_CODES
 
 if TYPE_CHECKING:
     from models.batch.step import Step
@@ -127,7 +129,9 @@ class Scorer:
         if item.why or item.load is None:
             return ReadItem(item, row=row_of_item(item, UNREADABLE, item.why or "There is no file to read."))
         try:
-            return self._read(item, _study_of(item))
+            source = item.load()
+            item = unnamed(item, source)
+            return self._read(item, _study_of(item, source))
         except BadInput as problem:
             return ReadItem(item, row=row_of_item(item, UNREADABLE, str(problem)))
         except Exception as fault:
@@ -272,11 +276,11 @@ def _answers(
         return [one for at in range(len(tensor)) for one in _answers(ask, tensor[at : at + 1])]
 
 
-def _study_of(item: Item) -> Study:
+def _study_of(item: Item, source: bytes | Path) -> Study:
     from models.study import MODALITIES, read_study
 
     chosen = {"frame": item.frame} if item.frame else {}
-    study = read_study(item.load(), item.name, **chosen)
+    study = read_study(source, item.name, **chosen)
     if study.modality is None and item.modality in MODALITIES:
         study = replace(study, modality=item.modality)
     return study
@@ -296,6 +300,8 @@ def _mask_of(item: Item, study: Study) -> tuple[np.ndarray | None, tuple[str, ..
 
 def other_modality(run: Run, study: Study) -> str:
     """A sentence where the image is known to be of another modality than the run's, else ""."""
+    if study.dicom and study.dicom.modality in FOREIGN_CODES:
+        return f"This is {study.dicom.modality}, which no run is made for: leave it out."
     if study.modality is None or run.modality in (MIXED, study.modality):
         return ""
     return (

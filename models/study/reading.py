@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from models.errors import BadInput
 from models.study.dicom.elements import is_dicom
@@ -66,6 +67,7 @@ def count_frames(source: Source, name: str | None = None, *, limits: Limits | No
     """How many frames a file has that `read_study` can be asked for: 1 of all but DICOM. Only the header is
     read. BadInput where that cannot be."""
     from models.study.dicom.header import Header, layout
+    from models.study.dicom.pixels import too_few_pixels
     from models.study.dicom.reading import admitted
 
     limits = limits or Limits()
@@ -73,7 +75,30 @@ def count_frames(source: Source, name: str | None = None, *, limits: Limits | No
     data = read_head(source, shown, limits)
     if not is_dicom(data[:HEAD]) or (image_format(data) and data[128:132] != b"DICM"):
         return 1
-    return max(1, min(layout(Header(admitted(data, shown, limits))).frames, limits.max_frames))
+    elements = admitted(data, shown, limits)
+    plan = layout(Header(elements))
+    whole = not isinstance(source, str | Path) or len(data) == Path(source).stat().st_size
+    # Of more frames than are read, or than there are pixels for, there is not one: the file is refused once.
+    if plan.frames > limits.max_frames or (whole and too_few_pixels(plan, elements)):
+        return 1
+    return max(1, plan.frames)
+
+
+def tells_of_person(source: Source, text: str, *, limits: Limits | None = None) -> bool:
+    """Whether a text, such as the path that a file is listed under, holds a name, date or number of a person
+    that the file, a DICOM, states itself. False for all else, and where the file cannot be looked at."""
+    from models.study.dicom.names import tells_of
+    from models.study.dicom.reading import told_before
+
+    limits = limits or Limits()
+    try:
+        data = read_head(source, "", limits)
+    except BadInput:
+        return False
+    if not is_dicom(data[:HEAD]) or (image_format(data) and data[128:132] != b"DICM"):
+        return False
+    elements = told_before(data, limits)
+    return elements is not None and tells_of(text, elements)
 
 
 def deidentified(content: bytes, name: str, *, limits: Limits | None = None) -> tuple[bytes, str]:

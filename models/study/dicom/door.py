@@ -7,9 +7,11 @@ import struct
 import uuid
 
 from models.study.dicom.elements import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Elements
+from models.study.dicom.facts import KNOWN_VIEWS
 from models.study.dicom.header import Header, layout
-from models.study.dicom.names import safe_name, scrubbed_name
-from models.study.dicom.reading import admitted
+from models.study.dicom.names import safe_name, scrubbed_name, tells_of
+from models.study.dicom.reading import admitted, told_before
+from models.study.dicom.tags import FREE_TEXTS
 from models.study.limits import Limits
 
 _IMPLEMENTATION = "2.25.195637120713401872612459817563218750177"
@@ -22,15 +24,25 @@ def stripped_dicom(content: bytes, name: str, limits: Limits) -> tuple[bytes, st
     BadInput where the file cannot be walked."""
     elements = admitted(content, name, limits)
     pixels = _pixels(elements)
-    kept = {**elements.kept, **_own(elements)}
+    kept = {tag: whole for tag, whole in elements.kept.items() if not _betrays(tag, whole, elements)}
+    kept |= _own(elements)
     body = b"".join(kept[tag] for tag in sorted(kept))
     identity = hashlib.sha256(pixels).digest()[:16]
     return b"".join((_meta(elements, identity), body, pixels)), safe_name(name, elements)
 
 
 def name_at_the_door(content: bytes, name: str, limits: Limits) -> str:
-    """The name alone."""
-    return safe_name(name, admitted(content, name, limits))
+    """The name alone; of a damaged file by what stands before the damage."""
+    elements = told_before(content, limits)
+    return safe_name(name, elements) if elements else name
+
+
+def _betrays(tag: int, whole: bytes, elements: Elements) -> bool:
+    """Whether a free text of the list says what another element was dropped for: a name typed into it."""
+    if tag not in FREE_TEXTS:
+        return False
+    text = whole[8:].decode("utf-8", "replace")
+    return text.strip("\0 ") not in KNOWN_VIEWS and tells_of(text, elements)
 
 
 def _own(elements: Elements) -> dict[int, bytes]:

@@ -37,6 +37,7 @@ _MOST_ELEMENTS = 250_000
 _LONGEST_VALUE = 256 * 1024
 _LONGEST_WORDS = 1024
 _INFLATE_STEP = 1024 * 1024
+_HIGHEST_RATIO, _RATIO_FLOOR = 1_000, 64 * 1024 * 1024
 
 
 class Unreadable(Exception):
@@ -44,6 +45,8 @@ class Unreadable(Exception):
 
     def __init__(self, why: str, remedy: str = "export it again"):
         super().__init__(f"{why}: {remedy}.")
+        #: What was walked before the damage, where a walk ended so.
+        self.found: Elements | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,11 @@ def walk(data: bytes | memoryview, most_bytes: int) -> Elements:
         view, at = memoryview(_inflate(view[at:], most_bytes)), 0
     explicit, little = _encoding(view, at, syntax)
     walker = _Walker(view, Elements(syntax, explicit, little))
-    walker.dataset(at, len(view), 0, explicit, ALLOWED)
+    try:
+        walker.dataset(at, len(view), 0, explicit, ALLOWED)
+    except Unreadable as why:
+        why.found = walker.found
+        raise
     return walker.found
 
 
@@ -130,8 +137,9 @@ def _meta(view: memoryview, at: int) -> tuple[str, int]:
     return syntax, at
 
 
-def _inflate(squeezed: memoryview, most: int) -> bytes:
-    """Raw deflate (PS3.5 annex A.5), never more than `most` bytes."""
+def _inflate(squeezed: memoryview, most: int) -> bytearray:
+    """Raw deflate (PS3.5 annex A.5), never more than `most` bytes, nor so much from so little as no image
+    makes for so long."""
     inflate, out, rest = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), squeezed
     try:
         while len(rest) and not inflate.eof:
@@ -139,10 +147,12 @@ def _inflate(squeezed: memoryview, most: int) -> bytes:
             rest = inflate.unconsumed_tail
             if len(out) > most:
                 raise Unreadable(f"inflates to more than {most / 2**20:,.0f} MiB")
+            if len(out) > _RATIO_FLOOR and len(out) > _HIGHEST_RATIO * (len(squeezed) - len(rest)):
+                raise Unreadable(f"inflates to more than {_HIGHEST_RATIO:,} times its size")
         out += inflate.flush() if inflate.eof else b""
     except zlib.error:
         raise Unreadable("is damaged in its deflated part") from None
-    return bytes(out)
+    return out
 
 
 def _encoding(view: memoryview, at: int, syntax: str) -> tuple[bool, bool]:

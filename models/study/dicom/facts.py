@@ -32,6 +32,11 @@ _VIEWS = {
     "R-1024B": "XCCM", "399101009": "XCCM", "R-10230": "LMO", "399099002": "LMO", "R-40AAA": "SIO",
     "399188001": "SIO",
 }  # fmt: skip
+#: Images that no run is made for, and that nobody would take for others.
+FOREIGN_CODES = frozenset({"CT", "MR", "PT", "NM", "XA", "RF", "DX", "IO", "PX", "ES", "OP", "OPT"})
+#: Codes that are words of the field, whoever has them as a name too; and views.
+KNOWN_CODES = frozenset({*_MODALITIES, *FOREIGN_CODES, "CR", "OT", "SC"})
+KNOWN_VIEWS = frozenset({*_VIEWS.values(), "XCC", "FB", "ISO", "CV", "AT", "RL", "RM", "TAN", "SPECIMEN"})
 _CENTIMETRES, _TISSUE = 3, 1
 _LEAST_MM, _MOST_MM = 1e-4, 10.0
 _MOST_PRESETS = 16

@@ -16,6 +16,8 @@ from models.study.dicom.elements import Dropped, Elements
 # Their words are looked for one by one: names, and everything of group 10 and of these tags.
 _NUMBERS = {0x00080050, 0x00200010, 0x00400253, 0x00401001, 0x00402016, 0x00402017, 0x00380010, 0x00321064}
 _DATES = {"DA", "DT"}
+# As file names have them where letters with dots and strokes are not to be had.
+_WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae", "ł": "l"})
 _LEAST_WITHIN = 3
 _LEAST_VALUE = 4
 _MOST_HASHED = 64 * 1024 * 1024
@@ -53,7 +55,9 @@ def without(elements: Elements) -> Callable[[str], str]:
 def _tells(dropped: Dropped, character_set: bytes) -> Iterator[tuple[str, bool]]:
     """(letters and digits to look for, whether as a whole word only)."""
     personal = dropped.vr == "PN" or dropped.tag >> 16 == 0x0010 or dropped.tag in _NUMBERS
-    for text in _texts(dropped.value, character_set):
+    texts = {*_texts(dropped.value, character_set)}
+    texts |= {text.casefold().translate(_WRITTEN_OUT) for text in texts}
+    for text in texts:
         plain = _plain(text)
         joined = plain.replace(" ", "")
         if dropped.vr == "TM":

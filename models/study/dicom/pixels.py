@@ -99,8 +99,14 @@ def check_layout(layout: Layout, elements: Elements, limits: Limits) -> None:
     if layout.frames > limits.max_frames:
         raise Unreadable(f"holds more than {limits.max_frames:,} frames")
     _check_samples(layout)
-    if not elements.encapsulated and layout.frame_bits * layout.frames > 8 * len(elements.pixels):
+    if too_few_pixels(layout, elements):
         raise Unreadable("holds fewer pixels than it says: it is cut short, or its header is wrong")
+
+
+def too_few_pixels(layout: Layout, elements: Elements) -> bool:
+    """Whether native pixels do not suffice for all the frames there are said to be."""
+    stored = len(elements.pixels) if elements.pixels is not None else 0
+    return not elements.encapsulated and layout.frame_bits * layout.frames > 8 * stored
 
 
 def _check_samples(layout: Layout) -> None:

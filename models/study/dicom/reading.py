@@ -52,12 +52,21 @@ def read_dicom(
 
 
 def admitted(data: bytes, name: str, limits: Limits) -> Elements:
-    """The file's elements that are kept. BadInput where the file cannot be walked."""
+    """The file's elements that are kept. BadInput where the file cannot be walked; it does not tell of the
+    person either."""
     try:
         return walk(data, limits.max_dicom_bytes)
     except Unreadable as why:
-        sentence = f'"{name}" {why}'
+        sentence = f'"{safe_name(name, why.found) if why.found else name}" {why}'
     raise BadInput(sentence)
+
+
+def told_before(data: bytes, limits: Limits) -> Elements | None:
+    """As `admitted`; of a file that is damaged, what stands before the damage, None for nothing."""
+    try:
+        return walk(data, limits.max_dicom_bytes)
+    except Unreadable as why:
+        return why.found
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +85,12 @@ def _study(
 ) -> Study:  # fmt: skip
     windows, tables = told.windows_of(header), header.tables("VOILUTSequence")
     grey, clean = plan.photometric in GREY, without(elements)
+    code, view = told.modality_code(header)[0], told.view_of(header)
     shown = (_grey if grey else _colour)(stored, header, plan, windows, tables, window)
     spacing, origin = told.spacing_of(header, (plan.rows, plan.columns))
     laterality, burned_in = told.laterality_of(header), header.code("BurnedInAnnotation")
     facts = DicomFacts(
-        modality=told.modality_code(header)[0],
+        modality=code if code in told.KNOWN_CODES else clean(code or "") or None,
         photometric=plan.photometric,
         transfer_syntax=title(elements.transfer_syntax),
         bits_stored=plan.stored,
@@ -103,9 +113,9 @@ def _study(
         depth_max=shown.depth_max,
         name=name,
         digest=_digest(data, frame, window if grey else None),
-        modality=modality or told.modality_of(facts.modality),
+        modality=modality or told.modality_of(code),
         spacing_mm=spacing,
-        view=told.view_of(header),
+        view=view if view in told.KNOWN_VIEWS else clean(view or "") or None,
         laterality=laterality,
         synthetic=synthetic,
         notices=told.notices(header, plan, frame, facts, laterality) + shown.notices,

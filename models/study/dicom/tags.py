@@ -36,6 +36,9 @@ DESCRIBING: Mapping[int, str] = {
     0x52009230: "Per-Frame Functional Groups Sequence: as above, frame by frame",
 }
 
+#: Texts that somebody types: without them an image is what it was.
+FREE_TEXTS = frozenset({0x00080070, 0x00081090, 0x00185101, 0x00281055})
+
 #: What the pixels cannot be decoded without (PS3.3 C.7.6.3, C.7.6.6).
 PIXELS: Mapping[int, str] = {
     0x00280002: "Samples per Pixel",

@@ -185,29 +185,28 @@ class _Taking:
         if not (item.frame and self._last.of == base):  # all frames of a file share its bytes
             self._last = self._at_the_door(base, item)
         kept = self._last
-        if kept.key == base:
-            return replace(entry, file=kept.file)
-        return replace(entry, file=kept.file, key=f"{kept.key}{number}{frame}", name=names.shown(kept.key))
+        if kept.key != base:
+            entry = replace(entry, key=f"{kept.key}{number}{frame}", name=names.shown(kept.key))
+        return replace(entry, file=kept.file, why=kept.why)
 
     def _at_the_door(self, key: str, item: Item) -> _Kept:
         """The image without what it says of a person, in the spool; a name that says it is replaced."""
-        from models.study import Limits, deidentified
+        from models.study import Limits, deidentified, tells_of_person
         from models.study.dicom.door import name_at_the_door
 
         content = item.load()
         content = content.read_bytes() if isinstance(content, Path) else content
-        kept, safe = deidentified(content, item.name)[0], key
-        if kept[128:132] == b"DICM":
-            # A patient's name may stand in the names of folders too.
-            safe = name_at_the_door(content, key, Limits())
-        file = self.writer.store(kept)
-        if safe == key:
-            return _Kept(key, key, file)
-        self.scrubbed += 1
-        numbered = chain([safe], (f"{safe} ({n})" for n in count(2)))
-        safe = next(each for each in numbered if each not in self._replaced)
-        self._replaced.add(safe)
-        return _Kept(key, safe, file)
+        # A patient's name may stand in the names of folders too.
+        safe = name_at_the_door(content, key, Limits()) if tells_of_person(content, key) else key
+        if safe != key:
+            self.scrubbed += 1
+            numbered = chain([safe], (f"{safe} ({n})" for n in count(2)))
+            safe = next(each for each in numbered if each not in self._replaced)
+            self._replaced.add(safe)
+        try:
+            return _Kept(key, safe, self.writer.store(deidentified(content, item.name)[0]))
+        except BadInput as refusal:
+            return _Kept(key, safe, "", str(refusal))
 
     def _with_mask(self, entry: Entry, item: Item) -> Entry:
         mask = item.mask or self._given_mask(item)
@@ -236,11 +235,12 @@ class _Taking:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A file in the spool: the key it had, the one it has, and where it is."""
+    """A file in the spool: the key it had, the one it has, and where it is, or why it is not."""
 
     of: str
     key: str
     file: str
+    why: str = ""
 
 
 def _stem(name: str) -> str:

@@ -234,3 +234,16 @@ def test_damaged_files_give_a_study_or_a_sentence(capfd):
                 assert "\n" not in str(refused)
     assert min(outcomes.values()) > 40
     assert capfd.readouterr().err == ""
+
+
+def test_frames_that_are_not_there_are_one_refusal(tmp_path):
+    """A small file cannot make a batch of thousands of rows."""
+    for made in (bombs()["a million frames"], bombs()["a hundred frames of one"]):
+        (tmp_path / "x.dcm").write_bytes(made)
+        assert count_frames(made, "x.dcm") == count_frames(tmp_path / "x.dcm") == 1
+        with pytest.raises(BadInput):
+            read_study(made, "x.dcm")
+
+
+def test_what_inflates_like_no_image_is_refused_early():
+    assert "1,000 times" in refusal(deflated(squeezed(bytes(2**20), 96)))

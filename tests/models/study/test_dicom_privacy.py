@@ -16,7 +16,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
 from models.errors import BadInput
-from models.study import deidentified, read_study
+from models.study import deidentified, read_study, tells_of_person
 from models.study.dicom.tags import ALLOWED, DESCRIBING
 from tests.models.study.dicoms import PERSON, compressed, dataset, dicom, element, grey, saved
 
@@ -107,6 +107,31 @@ def test_allowed_texts_that_tell_are_left_out():
     facts = read_study(content, "x.dcm").dicom
     assert facts.manufacturer is None and facts.window.name == ""
     assert not [tell for tell in TELLS if tell in repr(read_study(content, "quandt.dcm"))]
+
+
+def test_typed_texts_that_tell_are_neither_shown_nor_kept():
+    """A view, a model or a modality is a word of the field, or it may be a name."""
+    content = saved(person(ViewPosition="QUANDT", ManufacturerModelName="Ottilie", Modality="ZENZI"))
+    study = read_study(content, "x.dcm")
+    assert (study.view, study.dicom.model, study.dicom.modality) == (None, None, None)
+    kept, _ = deidentified(content, "x.dcm")
+    assert b"QUANDT" not in kept and b"Ottilie" not in kept
+    # Whoever is called like a view does not take it away.
+    assert read_study(saved(person(PatientName="Mlo^Cc", ViewPosition="MLO")), "x.dcm").view == "MLO"
+
+
+def test_the_door_tells_of_a_path_and_of_damaged_files(tmp_path):
+    content = saved(person(PatientName="Müller^Zoë"))
+    for path in ("a/Zoe/IM1", "mueller/IM1", "x/HB-99471-X/1", "x/23.07.1951/IM1"):
+        assert tells_of_person(content, path), path
+    (tmp_path / "x").write_bytes(content)
+    assert tells_of_person(tmp_path / "x", "zoe.dcm") and not tells_of_person(tmp_path / "x", "a/IM1.dcm")
+    assert not tells_of_person(tmp_path / "none", "zoe.dcm") and not tells_of_person(b"", "zoe.dcm")
+    cut = content[: content.index(struct.pack("<HH", 0x0028, 0x0010)) + 9]
+    assert tells_of_person(cut, "zoe.dcm") and tells_of_person(content[:-30], "zoe.dcm")
+    with pytest.raises(BadInput) as refused:
+        read_study(cut, "zoe.dcm")
+    assert "zoe" not in str(refused.value)
 
 
 def test_nothing_is_said_aloud(caplog, capfd, recwarn):

@@ -86,6 +86,15 @@ def test_a_person_leaves_neither_name_nor_number_in_any_file(run) -> None:
     assert read_study(place.load(0).content).laterality == "L"
 
 
+def test_a_file_that_is_refused_at_the_door_is_not_named_after_the_person(run) -> None:
+    image = saved(dataset(np.arange(120, dtype="uint16").reshape(12, 10), **PERSON))
+    cut = image[: image.index(b"\x28\x00\x10\x00") + 9]
+    _, listing = taken(run, Upload("Quandt/ottilie.dcm", cut), Upload("one.png", DARK))
+    item = next(item for item in listing if item.why)
+    assert item.key.startswith("dicom-") and "cut short" in item.why
+    assert not [word for word in ("Quandt", "ottilie") if word.lower() in f"{item}".lower()]
+
+
 def test_all_frames_share_the_bytes_of_their_file(run) -> None:
     clip = saved(dataset(np.arange(480, dtype="uint16").reshape(4, 12, 10)))
     place, listing = taken(run, Upload("clip.dcm", clip), Upload("one.png", DARK), frames="all")
