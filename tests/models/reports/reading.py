@@ -49,7 +49,8 @@ class Page(HTMLParser):
             found += [f"{tag} {name}" for name in attributes if name.startswith("on")]
             found += [f"{tag} style" for name, v in attributes.items() if name == "style" and _loads(v or "")]
         addresses = self.attributes("src", "href", "xlink:href", "action", "srcset", "data", "poster")
-        found += [value for value in addresses if not value.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,"))]
+        inside = ("#", "data:image/png;base64,", "data:image/jpeg;base64,")
+        found += [value for value in addresses if not value.startswith(inside)]
         return found
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
