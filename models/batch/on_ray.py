@@ -30,13 +30,15 @@ from models.batch.folder import BatchFolder
 from models.batch.job import SAME_FAULT, BatchFault, BatchJob, Cancelled
 from models.batch.plan import BatchPlan
 from models.batch.ray_cluster import Cluster, Pool, import_ray
-from models.batch.ray_worker import ATTEMPTS, ChunkScorer, Done, chunks, contents, table_of
+from models.batch.ray_worker import ATTEMPTS, ChunkScorer, Done, chunks, contents, goes_on, table_of
 from models.batch.scoring import Scorer
 from models.batch.shards import shard_folder
 from models.batch.unnamed import DoneKeys
 from models.errors import BadInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from models.batch.progress import Progress
     from models.batch.results import Batch
 
@@ -47,7 +49,7 @@ CHUNKS_A_WORKER = 4
 IN_FLIGHT = 2
 """Chunks given to a worker: the one it does, and the next, so that it never waits."""
 _STORE_BYTES = 512 << 20
-_TICK = 0.2
+_TICK, _LONGEST_END = 0.2, 120.0
 _END = object()
 
 
@@ -62,8 +64,8 @@ def work_on_ray(
 
 
 class RayJob(BatchJob):
-    """A batch on Ray. Like `BatchJob`, but that it cannot pause; cancelled it ends at once, and the chunks
-    that are under way are lost.
+    """A batch on Ray. Like `BatchJob`, but that it cannot pause; cancelled it ends soon, and the chunks that
+    are under way are lost.
 
     While it works, what this process prints goes to stderr, for Ray writes its messages to stdout.
     """
@@ -122,9 +124,9 @@ class RayJob(BatchJob):
             try:
                 self._collect(stream, folder)
             finally:
-                stream.close(wait=not self._cluster.owned)  # a Ray of our own ends with all its workers
+                (shards / token).unlink(missing_ok=True)  # without which nobody begins or ends anything
+                stream.wait()
         finally:
-            (shards / token).unlink(missing_ok=True)
             shutil.rmtree(shards / ATTEMPTS, ignore_errors=True)
         if self._lost:
             self._say(f"A worker was lost {self._lost} times; what it had begun was done again.")
@@ -156,7 +158,7 @@ class RayJob(BatchJob):
             object_store_memory=_STORE_BYTES
         )
         with DataContext.current(context):
-            listed = _listed(self.plan, done.copy(), size)
+            listed = _listed(self.plan, done.copy(), size, scorer.folder, token)
             return listed.map_batches(
                 ChunkScorer,
                 fn_constructor_args=(scorer, pool, token),
@@ -206,7 +208,7 @@ def chunk_size(left: int | None, workers: int) -> int:
     return max(LEAST, min(MOST, math.ceil(left / (CHUNKS_A_WORKER * workers))))
 
 
-def _listed(plan: BatchPlan, done: DoneKeys, size: int) -> Any:
+def _listed(plan: BatchPlan, done: DoneKeys, size: int, folder: Path, token: str) -> Any:
     """The dataset of chunks, made one after the other by one process on this machine, which has the input."""
     import ray
     from ray.data import read_datasource
@@ -218,6 +220,8 @@ def _listed(plan: BatchPlan, done: DoneKeys, size: int) -> Any:
     def read() -> Iterator[Any]:
         listing, skip = ray.get(held)
         for chunk in chunks(listing, skip, size):
+            if not goes_on(folder, token):
+                return
             yield table_of(chunk)
 
     class Chunks(Datasource):
@@ -241,7 +245,6 @@ class _Stream:
 
     def __init__(self, dataset: Any) -> None:
         self._found: queue.Queue[Any] = queue.Queue()
-        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._take, args=(dataset,), name="batch ray", daemon=True)
         self._thread.start()
 
@@ -257,22 +260,16 @@ class _Stream:
             return None if found is _END else found
         return None
 
-    def close(self, wait: bool = False) -> None:
-        """Take no more. wait: until the chunks under way are done and their workers gone."""
-        self._closed.set()
-        if wait:
-            self._thread.join()
+    def wait(self) -> None:
+        """Until nothing is under way: leaving Ray in the midst of it would end this process."""
+        self._thread.join(_LONGEST_END)
 
     def _take(self, dataset: Any) -> None:
         end: Any = _END
         try:
-            blocks = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-            for block in blocks:
+            for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 for done in contents(block):
                     self._found.put(done)
-                if self._closed.is_set():
-                    break
-            del blocks  # with which the workers end, where the listing has not
         except BaseException as problem:
             end = problem
         self._found.put(end)

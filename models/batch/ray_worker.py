@@ -10,7 +10,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Container, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -95,12 +95,12 @@ def contents(table: pyarrow.Table) -> Iterator[Any]:
 class ChunkScorer:
     """A worker: an engine that stays warm, a chunk at a time. Ray makes one a process.
 
-    pool: what the worker was given. token: name of a file in the shards' folder that tells whether this
-    machine sees the same folder.
+    pool: what the worker was given. token: name of a file in the shards' folder, there for as long as the
+    batch goes on; a machine that does not see it when it begins does not see the folder.
     """
 
     def __init__(self, scorer: Scorer, pool: Pool, token: str) -> None:
-        self._scorer, self._folder = scorer, scorer.folder
+        self._scorer, self._folder, self._token = scorer, scorer.folder, token
         self._workers = max(2, pool.cpus)  # one decodes while another waits for the disk
         self._refusal = self._engine = ""
         self._place = keep_to(pool.cpus) if pool.cpus else None
@@ -115,11 +115,10 @@ class ChunkScorer:
             yield table_of(self._done(chunk))
 
     def _check(self, token: str, gpu: bool) -> None:
-        from models.batch.shards import shard_folder
         from models.engines import gpu_visible
         from models.runs import load_run
 
-        if not (shard_folder(self._folder) / token).exists():
+        if not goes_on(self._folder, token):
             raise BadInput(
                 f"A worker does not see {self._folder}: give --out a folder that all machines share."
             )
@@ -144,6 +143,8 @@ class ChunkScorer:
             with storing(self._folder):
                 lost = attempts.begin()
                 rows = self._one_by_one(items, attempts) if lost else self._all(items)
+                if rows is None:
+                    return Done()
                 shard = write_shard(self._folder, rows)
                 attempts.end()
         except BadInput as refusal:
@@ -159,21 +160,29 @@ class ChunkScorer:
             lost=lost,
         )
 
-    def _all(self, items: Sequence[Item]) -> list[Row]:
-        """As on one machine: decoding, the network and the steps at once."""
+    def _all(self, items: Sequence[Item]) -> list[Row] | None:
+        """As on one machine: decoding, the network and the steps at once. None where the batch was ended."""
         from models.batch.feeding import Feeder
         from models.batch.pipeline import Pipeline
 
         pipeline = Pipeline(self._scorer, Feeder(_Given(items), ()), self._workers)
-        return [row for rows in pipeline.rows() for row in rows]
+        rows: list[Row] = []
+        with closing(pipeline.rows()) as found:
+            for some in found:
+                rows += some
+                if not goes_on(self._folder, self._token):
+                    return None
+        return rows
 
-    def _one_by_one(self, items: Sequence[Item], attempts: Attempts) -> list[Row]:
+    def _one_by_one(self, items: Sequence[Item], attempts: Attempts) -> list[Row] | None:
         """After a worker was lost with this chunk: so that it is known which image it is, if it is one."""
         from models.batch.scoring import row_of_item
         from models.batch.unnamed import unnamed
 
         rows = []
         for item in items:
+            if not goes_on(self._folder, self._token):
+                return None
             if attempts.deaths(item.index) >= DEADLY:
                 with suppress(Exception):
                     item = unnamed(item, item.load())
@@ -182,6 +191,13 @@ class ChunkScorer:
             attempts.trying(item.index)
             rows += self._scorer.score([item])
         return rows
+
+
+def goes_on(folder: Path, token: str) -> bool:
+    """Whether the batch is still wanted: whoever began it takes the file away when it ends."""
+    from models.batch.shards import shard_folder
+
+    return (shard_folder(folder) / token).exists()
 
 
 def keep_to(cpus: int) -> int | None:

@@ -253,6 +253,17 @@ def test_workers_that_cannot_work_say_why(tiny, listing, tmp_path, monkeypatch):
     assert not list_shards(tmp_path)
 
 
+def test_a_worker_gives_up_a_batch_that_was_ended(tiny, listing, tmp_path):
+    (chunk,) = chunks(Listed(listing.all[:3]), (), 256)
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / TOKEN).touch()
+    worker = ChunkScorer(Scorer([tiny], (), ENGINE, tmp_path), Pool(1, 0, 0), TOKEN)
+    (tmp_path / "shards" / TOKEN).unlink()
+    (table,) = worker(table_of(chunk))
+    assert list(contents(table)) == [Done()]
+    assert not list_shards(tmp_path)
+
+
 def test_a_worker_without_room_says_so_and_leaves_no_half_shard(tiny, listing, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
