@@ -140,6 +140,10 @@ def _plan(options: argparse.Namespace, runs: Sequence[Run], steps: Steps) -> Bat
     classes = dict.fromkeys(name for run in runs for name in run.classes)
     label_map = parse_label_map(options.map, tuple(classes))
     labels = read_labels(str(options.labels)) if options.labels else None
+    if options.out.resolve() in [path.resolve() for path in options.inputs]:
+        raise BadInput(
+            f"{options.out} is the input itself: give another folder, such as {options.out}/results."
+        )
     listing = list_inputs(options.inputs, labels=labels, frames=options.frames)
     first = runs[0]
     listing = folder_labels(listing, known_labels(first.card.label_map | label_map, first.classes))

@@ -20,6 +20,8 @@ from models.study import Limits, slide_format
 LINK_OUT = "is a link that leads out of the folder: put the file itself there."
 BROKEN_LINK = "is a link that leads nowhere: put the file itself there."
 ARCHIVE = "is an archive inside the folder: give it as an input of its own."
+# What every batch leaves in its folder: the pictures there are no input, of this batch or of another.
+RESULTS = ("batch.json", "journal.jsonl")
 SHUT = "is a folder that cannot be read: check its permissions and the length of its path."
 
 
@@ -47,6 +49,7 @@ class _Folder:
 class _Counts:
     passed_over: int = 0
     linked_folders: int = 0
+    results: int = 0
 
 
 class FolderSource:
@@ -69,13 +72,15 @@ class FolderSource:
 
     def prepare(self) -> None:
         self._counts, masks = _Counts(), defaultdict(set)
+        title = names.shown(self.title)
         try:
             os.scandir(self.folder).close()
         except OSError as error:
             raise BadInput(
-                f'The folder "{names.shown(self.title)}" cannot be read ({error.strerror}): check its '
-                "permissions."
+                f'The folder "{title}" cannot be read ({error.strerror}): check its permissions.'
             ) from None
+        if all((self.folder / name).is_file() for name in RESULTS):
+            raise BadInput(f'"{title}" holds the results of a batch: give the folder of the images.')
         for folder, entry in self._walk(self._counts):
             name = names.clean(folder.below + entry.name)
             if entry.kind == "file" and names.is_mask(name):
@@ -105,14 +110,15 @@ class FolderSource:
     def notices(self) -> list[str]:
         title, counts, said = names.shown(self.title), self._counts, []
         if counts.passed_over:
-            said.append(
-                f"{counts.passed_over:,} hidden or system files or folders of {title} were passed over."
-            )
+            said.append(names.passed_over_sentence(counts.passed_over, self.title, "file or folder"))
         if counts.linked_folders:
             said.append(
                 f"{counts.linked_folders:,} links to folders inside {title} were not followed: their images "
                 "are listed where they are."
             )
+        if counts.results:
+            many = "folder" if counts.results == 1 else "folders"
+            said.append(f"{counts.results:,} {many} inside {title} with results of a batch: passed over.")
         if self._lists_itself:
             said.append(
                 f"The manifest.csv in {title} was passed over: give that file as the input to use its labels "
@@ -165,6 +171,9 @@ class FolderSource:
         """One folder in the order of names, without what is passed over."""
         with os.scandir(self.folder / below) as scanned:
             inside = sorted(scanned, key=lambda entry: entry.name)
+        if below and sum(entry.name in RESULTS for entry in inside) == len(RESULTS):
+            counts.results += 1
+            return []
         # A slide of this format has a folder of parts beside it; the slide itself is refused as one.
         parts = {entry.name[:-5] for entry in inside if entry.name.casefold().endswith(".mrxs")}
         listed = []

@@ -89,6 +89,14 @@ def passed_over(parts: Iterable[str]) -> bool:
     return any((part.startswith(".") and part != "..") or part.casefold() in _SYSTEM for part in parts)
 
 
+def passed_over_sentence(count: int, title: str, kind: str = "file") -> str:
+    """A notice of how many were; kind: "file", or "file or folder"."""
+    if count == 1:
+        return f"1 hidden or system {kind} of {shown(title)} was passed over."
+    many = " or ".join(f"{each}s" for each in kind.split(" or "))
+    return f"{count:,} hidden or system {many} of {shown(title)} were passed over."
+
+
 def is_archive(name: str) -> bool:
     return name.casefold().endswith(_ARCHIVES)
 

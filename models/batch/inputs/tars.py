@@ -66,9 +66,7 @@ class AnyTar:
     def notices(self) -> list[str]:
         if not self._passed_over:
             return []
-        return [
-            f"{self._passed_over:,} hidden or system files of {names.shown(self.title)} were passed over."
-        ]
+        return [names.passed_over_sentence(self._passed_over, self.title)]
 
     @contextmanager
     def refused(self) -> Iterator[None]:

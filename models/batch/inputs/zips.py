@@ -166,9 +166,7 @@ class ZipSource:
     def notices(self) -> list[str]:
         said = self._masks.notices(self.title)
         if self._passed_over:
-            said.append(
-                f"{self._passed_over:,} hidden or system files of {names.shown(self.title)} were passed over."
-            )
+            said.append(names.passed_over_sentence(self._passed_over, self.title))
         return said
 
     @property

@@ -116,7 +116,7 @@ def test_double_names_masks_and_folders_of_classes(tmp_path, mode):
     ]  # fmt: skip
     assert [item.label for item in listing] == ["benign", "malignant", "malignant"]
     assert [item.mask() for item in listing] == [png(255), png(254), png(254)]
-    assert listing.notices == ["1 hidden or system files of x.tar were passed over."]
+    assert listing.notices == ["1 hidden or system file of x.tar was passed over."]
 
 
 @MODES

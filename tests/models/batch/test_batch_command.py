@@ -81,6 +81,12 @@ def test_a_refusal_is_a_sentence_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_input_itself_is_no_folder_for_the_results(tiny, labelled, capsys):
+    before = sorted(labelled.rglob("*"))
+    assert batch(tiny, labelled, "--out", labelled / "benign" / "..") == 2
+    assert "another folder" in capsys.readouterr().err and sorted(labelled.rglob("*")) == before
+
+
 def test_labels_of_no_class_are_refused_before_anything_is_scored(tiny, labelled, tmp_path, capsys):
     labels = tmp_path / "labels.csv"
     labels.write_text("file,label\n00.png,blue\n02.png,malignant\n")

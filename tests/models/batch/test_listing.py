@@ -279,3 +279,20 @@ def test_nothing_is_written_anywhere(tmp_path, monkeypatch):
         list_inputs([archive, tarred(tmp_path / "y.tgz", [("../up.png", png()), ("c/d.png", png())], "w:gz")])
     )
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["work", "x.zip", "y.tgz"]
+
+
+def test_results_of_a_batch_are_no_input(tmp_path):
+    """Else a batch that is gone on with scores its own heatmaps."""
+    (tmp_path / "a.png").write_bytes(b"x")
+    results = tmp_path / "results" / "heatmaps"
+    results.mkdir(parents=True)
+    (results / "a.png").write_bytes(b"x")
+    listing = list_inputs([tmp_path])
+    assert [item.key for item in listing] == ["a.png", "results/heatmaps/a.png"]
+    for name in ("batch.json", "journal.jsonl"):  # they come while it works
+        (results.parent / name).write_bytes(b"")
+    assert [item.key for item in listing] == ["a.png"]
+    again = list_inputs([tmp_path])
+    assert again.total == 1 and "results of a batch" in again.notices[0]
+    with pytest.raises(BadInput, match="results of a batch"):
+        list_inputs([results.parent])
