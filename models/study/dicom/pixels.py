@@ -9,7 +9,7 @@ import logging
 import struct
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -171,7 +171,13 @@ def decode_frame(elements: Elements, layout: Layout, palette: Any, frame: int) -
     if elements.encapsulated:
         frame_size = Frame(layout.columns, layout.rows, layout.samples, layout.allocated)
         data = checked_codestream(data, syntax, frame_size)
-    decoded = quiet(lambda: _decoded(data, elements, layout))
+    shift = 0 if elements.encapsulated else layout.high_bit - layout.stored + 1
+    if shift:
+        # pydicom takes the low bits whatever the high bit is: it is given all of them.
+        whole = replace(layout, stored=layout.allocated, signed=False)
+        decoded = quiet(lambda: _shifted_down(_decoded(data, elements, whole), shift, layout))
+    else:
+        decoded = quiet(lambda: _decoded(data, elements, layout))
     if decoded is None or decoded.shape[:2] != (layout.rows, layout.columns):
         raise Unreadable(_DAMAGED)
     if layout.photometric == "PALETTE COLOR":
@@ -182,6 +188,16 @@ def decode_frame(elements: Elements, layout: Layout, palette: Any, frame: int) -
             raise Unreadable("names a colour table that it does not hold whole")
         decoded = decoded[..., :3]
     return decoded
+
+
+def _shifted_down(words: np.ndarray, shift: int, layout: Layout) -> np.ndarray:
+    """Samples that stand higher in their words than at the lowest bit, as old scanners kept them (PS3.5
+    8.1.1): int or uint of the words' size."""
+    samples = (words >> shift) & (2**layout.stored - 1)
+    if not layout.signed:
+        return samples
+    sign = 1 << (layout.stored - 1)
+    return ((samples ^ sign).astype(np.int32) - sign).astype(f"i{words.dtype.itemsize}")
 
 
 def _decoded(data: bytes, elements: Elements, layout: Layout) -> np.ndarray:

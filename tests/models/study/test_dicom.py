@@ -318,3 +318,14 @@ def test_frames_of_other_files(tmp_path):
     assert count_frames(tmp_path / "x.png") == 1
     with pytest.raises(BadInput, match="no frame 2"):
         read_study(tmp_path / "x.png", frame=1)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_samples_that_stand_high_in_their_words(signed):
+    """12 bits in 16 with High Bit 15, and something else in the four below."""
+    values = np.array([[0, 1, 5, 100], [2047, 1000, 3, 7]]) - (1024 if signed else 0)
+    words = ((values % 4096) << 4 | 9).astype("uint16")
+    window = {"WindowCenter": 500, "WindowWidth": 4000, "VOILUTFunction": "LINEAR_EXACT"}
+    made = dataset(words, bits=12, HighBit=15, PixelRepresentation=int(signed), **window)
+    shown = read_study(saved(made), "x.dcm").samples[..., 0] / 65535
+    assert shown == pytest.approx((values - 500) / 4000 + 0.5, abs=1e-5)
