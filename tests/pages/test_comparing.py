@@ -37,13 +37,13 @@ def test_verdicts_in_words() -> None:
     # Of the pairs ab, ac and bc only ac agrees.
     assert words.pair_agreement(some) == "1 of 3 pairs of runs give the same verdict."
     assert words.verdicts(some[:1]) == "1 run says malignant"
-    assert words.verdicts([some[0], some[2]]) == "All 2 runs say malignant"
+    assert words.verdicts([some[0], some[2]]) == "Both runs say malignant"
     assert words.dissent([some[0], some[2]]) == ""
 
 
 def test_runs_of_different_classes_agree_on_the_finding_or_not() -> None:
     three = reading("three", "benign", "benign", "normal", "malignant")
-    assert words.verdicts([three, reading("two", "other")]) == "All 2 runs say not malignant"
+    assert words.verdicts([three, reading("two", "other")]) == "Both runs say not malignant"
     assert words.findings([three, reading("two", "other")]) == ""
     masses = [reading("m", "mass", "normal", "mass"), reading("a", "malignant"), reading("b", "other")]
     assert words.verdicts(masses) == "2 of 3 runs say their finding"

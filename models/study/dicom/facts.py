@@ -219,7 +219,9 @@ def notices(
     if code is None:
         found.append("The file does not say its modality: choose a run of the right one yourself.")
     elif modality_code(header)[1]:
-        found.append(f"The file does not say its modality: taken as {code} from its kind of object.")
+        known = modality_of(code)
+        taken = f"{code} ({known})" if known else code
+        found.append(f"The file does not say its modality: taken as {taken}, from the class it is stored as.")
     elif modality_of(code) is None:
         found.append("No run is made for this file's modality: what one says of it means nothing.")
     if study_facts.burned_in == "YES":

@@ -303,16 +303,19 @@ class BatchJobs:
 
 
 def steps_of(runs: Sequence[Run], order: Order) -> Mapping[str, Sequence[Step]]:
-    """Run id -> what is done with each of its scored cases. The small pictures are made once."""
+    """Run id -> what is done with each of its scored cases. The small pictures are made by the first run of
+    each modality: another is not asked the images that the first refuses."""
     from xai.batch import batch_steps
 
     meant = dict(order.meanings)
+    first = {run.modality: run.id for run in reversed(runs)}
     return {
         run.id: batch_steps(
-            run, heatmaps=order.heatmaps, measures=order.measures, thumbnails=number == 0, label_map=meant
+            run, heatmaps=order.heatmaps, measures=order.measures, label_map=meant,
+            thumbnails=first[run.modality] == run.id,
         )
-        for number, run in enumerate(runs)
-    }
+        for run in runs
+    }  # fmt: skip
 
 
 def _of_folder(batch_id: str) -> PageBatch | None:

@@ -15,13 +15,14 @@ OWN_FINDING = "their finding"
 
 
 def verdicts(readings: Sequence[Reading]) -> str:
-    """How many runs say what: "4 of 6 runs say malignant"; or that all do."""
+    """How many runs say what: "4 of 6 runs say malignant"; or that both or all do."""
     said = by_label(readings)
     if len(readings) == 1:
         return f"1 run says {readings[0].label}"
     label, runs = next(iter(said.items()))
     if len(said) == 1:
-        return f"All {len(readings)} runs say {label}"
+        every = "Both" if len(readings) == 2 else f"All {len(readings)}"
+        return f"{every} runs say {label}"
     return f"{len(runs)} of {len(readings)} runs say {label}"
 
 

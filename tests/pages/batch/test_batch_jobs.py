@@ -2,6 +2,7 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from models.batch.results import read_batch
 from models.errors import BadInput
 from pages.ui.batch import jobs
 from pages.ui.batch.jobs import CANCELLED, DONE, INTERRUPTED, PAUSED, REFUSED, BatchJobs, PageBatch
+from pages.ui.batch.orders import Order, Phantoms
 from pages.ui.batch.receiving import Given
 from tests.pages.batch.given import BRIGHT, DARK, Upload, many, ordered, tiny, zipped
 
@@ -143,3 +145,12 @@ def test_a_run_that_changed_and_a_faulty_order_are_refused(run, server) -> None:
     assert BatchJobs().find(batch.place.id) is None
     with pytest.raises(BadInput, match="no batch"):
         jobs.place_of("../x")
+
+
+def test_the_first_run_of_each_modality_makes_the_small_pictures(monkeypatch) -> None:
+    # Another refuses its images, which would have none.
+    monkeypatch.setattr("xai.batch.batch_steps", lambda run, **asked: asked["thumbnails"])
+    kinds = ("ultrasound", "ultrasound", "mammography")
+    runs = [SimpleNamespace(id=str(number), modality=kind) for number, kind in enumerate(kinds)]
+    order = Order(Phantoms("ultrasound", 6, 1), ())
+    assert jobs.steps_of(runs, order) == {"0": True, "1": False, "2": True}
