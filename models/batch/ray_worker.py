@@ -177,16 +177,15 @@ class ChunkScorer:
     def _one_by_one(self, items: Sequence[Item], attempts: Attempts) -> list[Row] | None:
         """After a worker was lost with this chunk: so that it is known which image it is, if it is one."""
         from models.batch.scoring import row_of_item
-        from models.batch.unnamed import unnamed
+        from models.batch.unnamed import unopened
 
         rows = []
         for item in items:
             if not goes_on(self._folder, self._token):
                 return None
             if attempts.deaths(item.index) >= DEADLY:
-                with suppress(Exception):
-                    item = unnamed(item, item.load())
-                rows.append(row_of_item(item, FAILED, "The worker was lost each time it did this image."))
+                why = "The worker was lost each time it did this image."
+                rows.append(row_of_item(unopened(item), FAILED, why))
                 continue
             attempts.trying(item.index)
             rows += self._scorer.score([item])

@@ -17,6 +17,8 @@ from models.batch.item import Item
 
 _REPLACED = re.compile(r"dicom-([0-9a-f]{16})\.dcm(#\d+)?").fullmatch
 
+_NO_DICOM = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+
 
 def unnamed(item: Item, source: bytes | Path) -> Item:
     """The item, under another key and name where its key holds what the file says of a person.
@@ -25,8 +27,16 @@ def unnamed(item: Item, source: bytes | Path) -> Item:
     """
     from models.study import tells_of_person
 
-    if not tells_of_person(source, item.key):
-        return item
+    return _replaced(item) if tells_of_person(source, item.key) else item
+
+
+def unopened(item: Item) -> Item:
+    """The same of a file that must not be opened, since nobody survives it: under another key, unless its
+    ending says that it is no DICOM."""
+    return item if item.key.lower().endswith(_NO_DICOM) else _replaced(item)
+
+
+def _replaced(item: Item) -> Item:
     frame = f"#{item.frame + 1}" if item.key.endswith(f"#{item.frame + 1}") else ""
     key = f"dicom-{names.digest64(item.key):016x}.dcm{frame}"
     return replace(item, key=key, name=names.shown(key))

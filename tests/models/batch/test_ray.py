@@ -17,6 +17,7 @@ from models.batch.on_ray import RayJob, chunk_size, work_on_ray
 from models.batch.ray_cluster import Cluster, Pool, check_address, pool_of
 from models.batch.ray_worker import Attempts, ChunkScorer, Done, chunks, contents, table_of
 from models.batch.shards import list_shards, read_shards
+from models.batch.unnamed import unopened
 from models.errors import BadInput
 from tests.models.batch.listed import FromDisk, Listed
 
@@ -165,12 +166,20 @@ def test_a_worker_that_is_killed_loses_nothing(local_ray, tiny, listing, plain, 
 
 
 @pytest.mark.slow
+@pytest.mark.slow  # three workers are started again; what they decide is tested without Ray below
 def test_an_image_that_kills_every_worker_fails_alone(local_ray, tiny, listing, tmp_path):
     items = [replace(item, load=Deadly()) if item.index == 7 else item for item in listing.all[:12]]
     batch = work_on_ray(plan_of(tiny, Listed(items), tmp_path / "out"), "local")
     rows = list(batch.rows())
     assert [row.status for row in rows] == [FAILED if index == 7 else OK for index in range(12)]
     assert rows[7].why == "The worker was lost each time it did this image."
+    assert rows[7].key == items[7].key
+
+
+def test_an_image_that_nobody_may_open_has_another_key_where_it_may_tell_of_a_person():
+    item = Item("DOE^JANE/1.dcm", 0, "1.dcm", Deadly())
+    assert "DOE" not in unopened(item).key and unopened(item).key.endswith(".dcm")
+    assert unopened(replace(item, key="a/1.PNG")).key == "a/1.PNG"
 
 
 def test_what_was_done_before_a_stop_is_not_done_again(local_ray, tiny, listing, plain, tmp_path):
@@ -290,6 +299,18 @@ def test_only_an_image_that_was_alone_each_time_is_blamed(tmp_path):
     assert fourth.begin() == 3 and fourth.deaths(1) == 2
     fourth.end()
     assert Attempts(tmp_path, 0).begin() == 0
+
+
+def test_an_image_that_was_alone_with_two_lost_workers_is_not_touched_again(tiny, listing, tmp_path):
+    log = tmp_path / "log"
+    deadly = replace(listing.all[1], load=Watched(listing.all[1].load.path, log))
+    (chunk,) = chunks(Listed([listing.all[0], deadly, listing.all[2]]), (), 256)
+    attempts = tmp_path / "shards" / ".attempts"
+    attempts.mkdir(parents=True)
+    (attempts / "0").write_text("begin\nbegin\n0\n1\nbegin\n0\n1\n")
+    done = score_here(Scorer([tiny], (), ENGINE, tmp_path), chunk)
+    assert done.statuses == (OK, FAILED, OK) and done.lost == 3
+    assert not log.exists() and not (attempts / "0").exists()
 
 
 def test_a_batch_in_which_all_fail_alike_is_no_batch(tiny, listing, tmp_path):
