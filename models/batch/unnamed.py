@@ -36,9 +36,14 @@ def unopened(item: Item) -> Item:
     return item if item.key.lower().endswith(_NO_DICOM) else _replaced(item)
 
 
+def replaced_key(key: str, frame: str = "") -> str:
+    """What a key is replaced by. Whoever has the images so finds the one of a row again. frame: "#3", or ""."""
+    return f"dicom-{names.digest64(key):016x}.dcm{frame}"
+
+
 def _replaced(item: Item) -> Item:
     frame = f"#{item.frame + 1}" if item.key.endswith(f"#{item.frame + 1}") else ""
-    key = f"dicom-{names.digest64(item.key):016x}.dcm{frame}"
+    key = replaced_key(item.key, frame)
     return replace(item, key=key, name=names.shown(key))
 
 

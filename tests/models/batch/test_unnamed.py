@@ -5,7 +5,7 @@ import pytest
 
 from models.batch import REFUSED, UNREADABLE, Item, Scorer
 from models.batch.listing import list_inputs
-from models.batch.unnamed import DoneKeys, unnamed
+from models.batch.unnamed import DoneKeys, replaced_key, unnamed
 from tests.models.batch.test_job import job
 from tests.models.study.dicoms import PERSON, ULTRASOUND, dataset, saved
 
@@ -54,6 +54,7 @@ def test_frames_keep_their_number_and_other_files_their_name(tmp_path):
     item = Item("quandt/clip.dcm#3", 7, "clip.dcm", None, frame=2)
     told = unnamed(item, content)
     assert told.key.startswith("dicom-") and told.key.endswith(".dcm#3") and told.name == told.key
+    assert told.key == replaced_key("quandt/clip.dcm#3", "#3")
     assert unnamed(item, content) == told and (told.index, told.frame) == (7, 2)
     assert unnamed(Item("clip.dcm", 0, "clip.dcm", None), content).key == "clip.dcm"
     assert unnamed(Item("quandt.png", 0, "quandt.png", None), b"\x89PNG no DICOM").key == "quandt.png"
