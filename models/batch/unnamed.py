@@ -37,7 +37,7 @@ def unopened(item: Item) -> Item:
 
 
 def replaced_key(key: str, frame: str = "") -> str:
-    """What a key is replaced by. Whoever has the images so finds the one of a row again. frame: "#3", or ""."""
+    """What a key is replaced by; whoever has the images so finds that of a row again. frame: "#3", or ""."""
     return f"dicom-{names.digest64(key):016x}.dcm{frame}"
 
 
