@@ -8,6 +8,7 @@ becomes an entry with the reason.
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,11 @@ def take_in(home: Path, order: Order, runs: Sequence[Run], watch: Watch) -> None
         shutil.rmtree(spool, ignore_errors=True)
         spool.mkdir(mode=0o700, parents=True)
         labels = _labels(home / INCOMING, source) if order.use_labels else None
-        listing = list_inputs(_inputs(home, source, watch), labels=labels, frames=order.frames)
+        inputs = _inputs(home, source, watch)
+        try:
+            listing = list_inputs(inputs, labels=labels, frames=order.frames)
+        except BadInput as refusal:
+            raise BadInput(_in_words(str(refusal), source)) from None
         said = _said(listing, source)
         if order.use_labels and labels is None and isinstance(source, Uploads):
             listing = folder_labels(listing, _known(runs))
@@ -95,7 +100,15 @@ def _known(runs: Sequence[Run]) -> frozenset[str]:
 
 def _said(listing, source: Uploads | Pack | Phantoms) -> list[str]:
     """The listing's notices; of phantoms there is nothing to say."""
-    return [] if isinstance(source, Phantoms) else list(listing.notices)
+    return [] if isinstance(source, Phantoms) else [_in_words(said, source) for said in listing.notices]
+
+
+def _in_words(sentence: str, source: Uploads | Pack | Phantoms) -> str:
+    """Our own names of what was given, as people call it."""
+    if not isinstance(source, Uploads):
+        return sentence
+    sentence = re.sub(r"\b(of|in) files\b", r"\1 the files given", sentence)
+    return re.sub(r'"?\barchive-(\d+)\b"?', r"archive \1" if source.archives > 1 else "the archive", sentence)
 
 
 @contextmanager

@@ -112,6 +112,7 @@ def test_a_folder_and_a_table_of_labels(run) -> None:
     _, listing = taken(run, *images, labels=table, masks=masks, folder=True)
     assert told(listing) == [("b/2.png", "benign", False, ""), ("a/1.png", "malignant", True, "")]
     assert [item.patient_id for item in listing] == ["P2", "P1"]
+    assert listing.notices[0] == "1 hidden or system file of the files given was passed over."
     assert any("1 mask that you gave belong" in sentence for sentence in listing.notices)
     # A table among the files that were dropped is the labels, and no image.
     dropped = Given([images[1], Upload("labels.csv", b"file,label\n1.png,malignant\n")])
@@ -169,7 +170,7 @@ def test_what_cannot_be_taken_in_is_a_row_with_its_reason(run, files, why) -> No
 def test_what_leads_to_nothing_is_a_sentence(run) -> None:
     with pytest.raises(BadInput, match="No images were given"):
         taken(run)
-    with pytest.raises(BadInput, match="There is no image in"):
+    with pytest.raises(BadInput, match="There is no image in the archive: give"):
         taken(run, Upload("a.zip", zipped({"__MACOSX/._a.png": b"x"})))
     with pytest.raises(BadInput, match="labels"):
         taken(run, Upload("a.png", DARK), labels=Upload("l.csv", b"file,label\nz.png,malignant\n"))
